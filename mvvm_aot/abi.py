@@ -1,0 +1,180 @@
+"""What the compiler and the runtime both believe: numbers, layouts, symbols.
+
+Each fact stands here once. `python -m mvvm_aot.abi` writes `runtime/include/mvvm_abi.gen.h`, in
+which the C compiler asserts the offsets. The prose is in docs/internals.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+# -- Functions and points --------------------------------------------------------------------
+
+THUNK_FUNC_ID: Final = 0x8000_0000  # func_id of a thunk: this | canonical type index
+CALLEE_INDIRECT: Final = 0xC000_0000  # callee of call_indirect: this | canonical type index
+CALLEE_POLL: Final = 0xFFFF_FFFF
+CALLEE_HOST: Final = 0xFFFF_FFFE
+CALLEE_THUNK: Final = 0xFFFF_FFFD
+
+MAX_INT_PARAMS: Final = 8  # i32, i64 and reference parameters in registers
+MAX_FLOAT_PARAMS: Final = 6  # f32, f64 and v128 parameters in registers
+MAX_SPILL_VALUES: Final = 1024  # 16-byte slots of mvvm_spill and mvvm_invoke_values
+
+NULL_TYPE_ID: Final = 0xFFFF_FFFF  # type_id and func_id of a null table element
+
+# -- Values ----------------------------------------------------------------------------------
+
+VALTYPE_CODES: Final = {
+    "i32": 0x7F,
+    "i64": 0x7E,
+    "f32": 0x7D,
+    "f64": 0x7C,
+    "v128": 0x7B,
+    "funcref": 0x70,
+    "externref": 0x6F,
+}
+
+# -- Memory ----------------------------------------------------------------------------------
+
+WASM_PAGE: Final = 0x1_0000
+MAX_PAGES: Final = 0x1_0000
+# A 32-bit index plus a 32-bit offset plus the widest access, rounded up: no access leaves it.
+MEMORY_RESERVATION: Final = 0x2_0001_0000
+
+# -- Structures that generated code touches: name -> (size, {field: offset}) -----------------
+
+STRUCTS: Final = {
+    "mvvm_context": (
+        64,
+        {"memory_base": 0, "memory_bytes": 8, "instance": 16},
+    ),
+    "mvvm_table": (
+        16,
+        {"elems": 0, "size": 8, "max": 12},
+    ),
+    "mvvm_elem": (
+        16,
+        {"code": 0, "type_id": 8, "func_id": 12},
+    ),
+    "mvvm_func": (
+        32,
+        {"code": 0, "type_id": 8, "func_index": 12, "instance": 16, "name": 24},
+    ),
+}
+
+# -- Traps: (code, C name, the specification's message) --------------------------------------
+
+TRAPS: Final = (
+    (1, "UNREACHABLE", "unreachable"),
+    (2, "INTEGER_DIVIDE_BY_ZERO", "integer divide by zero"),
+    (3, "INTEGER_OVERFLOW", "integer overflow"),
+    (4, "INVALID_CONVERSION", "invalid conversion to integer"),
+    (5, "MEMORY_OUT_OF_BOUNDS", "out of bounds memory access"),
+    (6, "TABLE_OUT_OF_BOUNDS", "out of bounds table access"),
+    (7, "UNDEFINED_ELEMENT", "undefined element"),
+    (8, "UNINITIALIZED_ELEMENT", "uninitialized element"),
+    (9, "INDIRECT_CALL_TYPE_MISMATCH", "indirect call type mismatch"),
+    (10, "CALL_STACK_EXHAUSTED", "call stack exhausted"),
+)
+TRAP_CODES: Final = {name: code for code, name, _ in TRAPS}
+
+# -- Exit statuses ---------------------------------------------------------------------------
+
+EXIT_USAGE: Final = 64  # an executable's MVVM_ variable is bad (the command line: click's 2)
+EXIT_BAD_MODULE: Final = 65
+EXIT_BAD_SNAPSHOT: Final = 66
+EXIT_UNSUPPORTED: Final = 69
+EXIT_SYSTEM: Final = 71
+EXIT_CHECKPOINTED: Final = 75
+EXIT_TRAP: Final = 134
+
+# -- Formats ---------------------------------------------------------------------------------
+
+SNAPSHOT_VERSION: Final = 1
+FRAME_TABLE_VERSION: Final = 1
+
+# -- Runtime helpers that generated code calls with the C convention: name -> (result, params) in
+# LLVM types. `ctx` is the module's context. All trap by themselves where the specification does.
+
+HELPERS: Final = {
+    "mvvm_memory_grow": ("i32", ("ptr", "i32")),  # ctx, delta pages -> old size or -1
+    # ctx, data_index, dest, source, length
+    "mvvm_memory_init": ("void", ("ptr", "i32", "i32", "i32", "i32")),
+    "mvvm_data_drop": ("void", ("ptr", "i32")),  # ctx, data_index
+    # ctx, table_index, elem_index, dest, source, length
+    "mvvm_table_init": ("void", ("ptr", "i32", "i32", "i32", "i32", "i32")),
+    "mvvm_elem_drop": ("void", ("ptr", "i32")),  # ctx, elem_index
+    # ctx, dest table, source table, dest, source, length
+    "mvvm_table_copy": ("void", ("ptr", "i32", "i32", "i32", "i32", "i32")),
+    "mvvm_table_get": ("i64", ("ptr", "i32", "i32")),  # ctx, table_index, index -> reference
+    "mvvm_table_set": ("void", ("ptr", "i32", "i32", "i64")),  # ctx, table_index, index, ref
+    # ctx, table_index, initial reference, delta -> old size or -1
+    "mvvm_table_grow": ("i32", ("ptr", "i32", "i64", "i32")),
+    # ctx, table_index, start, reference, length
+    "mvvm_table_fill": ("void", ("ptr", "i32", "i32", "i64", "i32")),
+    "mvvm_ref_func": ("i64", ("ptr", "i32")),  # ctx, func_index -> funcref
+    # address of the table, index: never returns
+    "mvvm_trap_indirect": ("void", ("ptr", "i32")),
+    "mvvm_trap": ("void", ("i32",)),  # trap code: never returns
+}
+
+
+def c_header() -> str:
+    """Return the text of `mvvm_abi.gen.h`."""
+    lines = [
+        "/* Generated by mvvm_aot/abi.py (make gen); do not edit. */",
+        "#ifndef MVVM_ABI_GEN_H",
+        "#define MVVM_ABI_GEN_H",
+        "",
+    ]
+    for name in (
+        "THUNK_FUNC_ID",
+        "CALLEE_INDIRECT",
+        "CALLEE_POLL",
+        "CALLEE_HOST",
+        "CALLEE_THUNK",
+        "MAX_SPILL_VALUES",
+        "NULL_TYPE_ID",
+        "WASM_PAGE",
+        "MAX_PAGES",
+        "EXIT_USAGE",
+        "EXIT_BAD_SNAPSHOT",
+        "EXIT_SYSTEM",
+        "EXIT_CHECKPOINTED",
+        "EXIT_TRAP",
+        "SNAPSHOT_VERSION",
+        "FRAME_TABLE_VERSION",
+    ):
+        lines.append(f"#define MVVM_{name} {globals()[name]:#x}u")
+    lines.append(f"#define MVVM_MEMORY_RESERVATION {MEMORY_RESERVATION:#x}ull")
+    lines.append("")
+    lines += [f"#define MVVM_TYPE_{name.upper()} {code:#x}u" for name, code in VALTYPE_CODES.items()]
+    lines.append("")
+    lines += [f"#define MVVM_TRAP_{name} {code}" for code, name, _ in TRAPS]
+    lines.append("#define MVVM_TRAP_MESSAGES(X) \\")
+    lines += [f'    X({code}, "{text}") \\' for code, _, text in TRAPS]
+    lines += ["", "#define MVVM_ASSERT_LAYOUTS \\"]
+    for struct, (size, fields) in STRUCTS.items():
+        lines.append(f'    _Static_assert(sizeof(struct {struct}) == {size}, "{struct}"); \\')
+        lines += [
+            f'    _Static_assert(offsetof(struct {struct}, {field}) == {offset}, "{struct}.{field}"); \\'
+            for field, offset in fields.items()
+        ]
+    lines += ["", "#endif", ""]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Write the header, or with `--check` fail when it is not up to date."""
+    path = Path(__file__).resolve().parent.parent / "runtime" / "include" / "mvvm_abi.gen.h"
+    if "--check" in sys.argv[1:]:
+        if path.read_text() != c_header():
+            sys.exit(f"{path} is out of date: run `make gen`")
+    else:
+        path.write_text(c_header())
+
+
+if __name__ == "__main__":
+    main()
