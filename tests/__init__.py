@@ -1,0 +1,1 @@
+"""The tests; `python -m tests.spec` runs the specification's scripts."""
