@@ -140,6 +140,7 @@ def c_header() -> str:
         "WASM_PAGE",
         "MAX_PAGES",
         "EXIT_USAGE",
+        "EXIT_BAD_MODULE",
         "EXIT_BAD_SNAPSHOT",
         "EXIT_SYSTEM",
         "EXIT_CHECKPOINTED",

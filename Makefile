@@ -1,0 +1,92 @@
+# Everything sets itself up: a virtual environment in .venv with pinned ranges of packages, and
+# qemu-user for programs of the other ISA. Needed beforehand: Python 3.11, make, a network.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+ZIG = $(shell $(BIN)/python -c 'import ziglang; print(ziglang.__path__[0] + "/zig")')
+C_FLAGS := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -fsyntax-only
+BUILD := build
+
+.PHONY: help setup qemu demo test check lint format gen c-warnings bless spec bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    build examples/counter.c, stop it on one ISA, go on on the other"
+	@echo "make test    all tests"
+	@echo "make check   lint, types, generated files, C warnings, all tests"
+	@echo "make spec    the specification's scripts (SPEC=folder with .wast files)"
+	@echo "make bless   rewrite the expected output of the golden tests"
+	@echo "make gen     rewrite generated files"
+	@echo "make bench   measure"
+	@echo "make clean   remove what was built here"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "mvvm-aot needs Python 3.11 or newer: make PYTHON=python3.11 ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	    { echo "Python's venv module is missing: apt-get install python3-venv"; exit 1; }
+	@echo "installing Python packages into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+# The emulator for the ISA that this machine is not.
+qemu:
+	@case "$$(uname -m)" in aarch64|arm64) need=qemu-x86_64 ;; *) need=qemu-aarch64 ;; esac; \
+	if command -v $$need >/dev/null || command -v $$need-static >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing qemu-user"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq qemu-user >/dev/null && exit 0; \
+	fi; \
+	echo "$$need is missing: install it with 'apt-get install qemu-user' (as root), then try again"; exit 1
+
+demo: $(STAMP) qemu
+	@sh examples/demo.sh $(BIN) $(BUILD)/demo
+
+test: $(STAMP) qemu
+	$(BIN)/python -m pytest
+
+check: lint gen-check c-warnings test
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+gen: $(STAMP)
+	$(BIN)/python -m mvvm_aot.abi
+
+.PHONY: gen-check
+gen-check: $(STAMP)
+	$(BIN)/python -m mvvm_aot.abi --check
+
+c-warnings: $(STAMP)
+	@for isa in x86_64 aarch64; do \
+	    for file in runtime/src/*.c; do \
+	        $(ZIG) cc -target $$isa-linux-musl $(C_FLAGS) -Iruntime/include -Iruntime/src \
+	            -Iruntime/arch/$$isa $$file || exit 1; \
+	    done; \
+	done; echo "C: no warnings"
+
+bless: $(STAMP)
+	MVVM_BLESS=1 $(BIN)/python -m pytest tests/golden tests/unit/lower
+
+SPEC ?= spec-2.0
+spec: $(STAMP) qemu
+	@test -d "$(SPEC)" || { echo "say where the .wast files are: make spec SPEC=folder"; exit 1; }
+	$(BIN)/python -m tests.spec $(SPEC)/*.wast
+	$(BIN)/python -m tests.spec --target aarch64 $(SPEC)/*.wast
+
+bench: $(STAMP) qemu
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(BUILD) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,76 @@
+"""Running things several times, in turns, and what is kept of it."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(slots=True)
+class Samples:
+    """Seconds that runs of one program took: processor time (user and system) and by the clock."""
+
+    cpu: list[float] = field(default_factory=list)
+    clock: list[float] = field(default_factory=list)
+
+    @property
+    def median_cpu(self) -> float:
+        """The median of the processor times."""
+        return statistics.median(self.cpu)
+
+    @property
+    def median_clock(self) -> float:
+        """The median of the times by the clock."""
+        return statistics.median(self.clock)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One run: its status, its output, and what it took."""
+
+    status: int
+    stdout: bytes
+    cpu: float
+    clock: float
+
+
+def run_once(command: Sequence[str | Path], variables: Mapping[str, str] | None = None) -> Ended:
+    """Run a command to its end and measure it."""
+    read_end, write_end = os.pipe()
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        env={**os.environ, **(variables or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=write_end,
+    )
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as pipe:
+        output = pipe.read()
+    _, wait_status, usage = os.wait4(process.pid, 0)
+    clock = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(wait_status)  # wait4 has reaped it
+    return Ended(process.returncode, output, usage.ru_utime + usage.ru_stime, clock)
+
+
+def interleave(commands: Mapping[str, Sequence[str | Path]], runs: int) -> dict[str, Samples]:
+    """Run each command `runs` times, taking turns; raises when outputs differ or one fails."""
+    found = {name: Samples() for name in commands}
+    wanted: bytes | None = None
+    for _ in range(runs):
+        for name, command in commands.items():
+            ended = run_once(command)
+            if ended.status != 0:
+                raise RuntimeError(f"{name}: {command[0]} ended with status {ended.status}")
+            if wanted is None:
+                wanted = ended.stdout
+            if ended.stdout != wanted:
+                raise RuntimeError(f"{name}: {ended.stdout!r} instead of {wanted!r}")
+            found[name].cpu.append(ended.cpu)
+            found[name].clock.append(ended.clock)
+    return found

@@ -1,0 +1,5 @@
+"""``python -m mvvm_aot``: the command line."""
+
+from .cli import main
+
+main()

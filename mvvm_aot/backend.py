@@ -1,0 +1,173 @@
+"""The back end: LLVM IR text -> object, assembly or optimised IR. llvmlite.binding appears here only.
+
+Code is static (no GOT, no PLT), in the small code model. What LLVM refuses becomes a CodegenError.
+
+The modes CAREFUL and PLAIN are for functions in whose frames LLVM kept something alive that is
+not in a home slot; see DESIGN.md, section 4. LLVM's switches for that are global to the process:
+they are set under a lock, and set back.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import llvmlite.binding as llvm
+
+from .errors import CodegenError, UsageError
+from .targets import Target
+
+
+class CodegenMode(enum.Enum):
+    """How much LLVM may do to the code."""
+
+    NORMAL = "normal"
+    CAREFUL = "careful"  # machine code is neither hoisted nor merged
+    PLAIN = "plain"  # no optimisation at all
+
+
+# What moves computations above a call and keeps their results in spill slots.
+_HOISTING: Final = ("disable-machine-licm", "disable-postra-machine-licm", "disable-machine-cse")
+
+_lock: Final = threading.Lock()
+
+
+@functools.cache
+def _initialize() -> None:
+    """Make LLVM know all its targets, and set the switches that hold for all code."""
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    # Cold functions in a section of their own would need a frame table each.
+    llvm.set_option("mvvm-aot", "-profile-guided-section-prefix=false")
+    # GlobalISel, AArch64's default without optimisation, silently drops "deopt" records.
+    llvm.set_option("mvvm-aot", "-aarch64-enable-global-isel-at-O=-1")
+
+
+@contextmanager
+def _hoisting(allowed: bool) -> Iterator[None]:
+    """Hold LLVM's switches for moving machine code while code is generated."""
+    with _lock:
+        if allowed:
+            yield
+            return
+        try:
+            for name in _HOISTING:
+                llvm.set_option("mvvm-aot", f"-{name}=true")
+            yield
+        finally:
+            for name in _HOISTING:
+                llvm.set_option("mvvm-aot", f"-{name}=false")
+
+
+@contextmanager
+def _converted_errors() -> Iterator[None]:
+    """Turn what llvmlite raises into a CodegenError."""
+    try:
+        yield
+    except RuntimeError as error:
+        first_line = str(error).strip().splitlines() or ["no message"]
+        raise CodegenError(f"LLVM: {first_line[0]}") from error
+
+
+def _target_machine(
+    target: Target, opt_level: int, cpu: str | None, features: str | None
+) -> llvm.TargetMachine:
+    """Make LLVM's description of a machine and of how to generate code for it."""
+    if opt_level not in range(4):
+        raise UsageError(f"optimisation level must be 0 to 3, not {opt_level}")
+    _initialize()
+    with _converted_errors():
+        return llvm.Target.from_triple(target.triple).create_target_machine(
+            cpu=cpu or target.cpu,
+            features=target.features if features is None else features,
+            opt=opt_level,
+            reloc="static",
+            codemodel="small",
+        )
+
+
+def data_layout(target: Target) -> str:
+    """Return LLVM's data layout string of a target."""
+    return str(_target_machine(target, 2, None, None).target_data)
+
+
+def _parse(ir: str, target: Target, machine: llvm.TargetMachine) -> llvm.ModuleRef:
+    """Parse and verify IR text, for a target."""
+    with _converted_errors():
+        module = llvm.parse_assembly(ir)
+        module.triple = target.triple
+        module.data_layout = str(machine.target_data)
+        module.verify()
+    return module
+
+
+def _optimize(module: llvm.ModuleRef, machine: llvm.TargetMachine, opt_level: int) -> None:
+    """Run LLVM's middle end."""
+    options = llvm.create_pipeline_tuning_options(speed_level=opt_level)
+    options.loop_vectorization = options.slp_vectorization = opt_level >= 2
+    options.loop_interleaving = options.loop_unrolling = opt_level >= 2
+    with _converted_errors():
+        builder = llvm.create_pass_builder(machine, options)
+        builder.getModulePassManager().run(module, builder)
+
+
+def _prepare(
+    ir: str,
+    target: Target,
+    opt_level: int,
+    cpu: str | None,
+    features: str | None,
+    mode: CodegenMode,
+) -> tuple[llvm.ModuleRef, llvm.TargetMachine]:
+    """Do everything but emit."""
+    level = 0 if mode is CodegenMode.PLAIN else opt_level
+    machine = _target_machine(target, level, cpu, features)
+    module = _parse(ir, target, machine)
+    _optimize(module, machine, level)
+    return module, machine
+
+
+def emit_object(
+    ir: str,
+    target: Target,
+    *,
+    opt_level: int = 2,
+    cpu: str | None = None,
+    features: str | None = None,
+    mode: CodegenMode = CodegenMode.NORMAL,
+) -> bytes:
+    """Translate IR text to an ELF object. Raises CodegenError."""
+    module, machine = _prepare(ir, target, opt_level, cpu, features, mode)
+    with _converted_errors(), _hoisting(mode is not CodegenMode.CAREFUL):
+        return bytes(machine.emit_object(module))
+
+
+def emit_assembly(
+    ir: str,
+    target: Target,
+    *,
+    opt_level: int = 2,
+    cpu: str | None = None,
+    features: str | None = None,
+    mode: CodegenMode = CodegenMode.NORMAL,
+) -> str:
+    """Translate IR text to assembly text. Raises CodegenError."""
+    module, machine = _prepare(ir, target, opt_level, cpu, features, mode)
+    with _converted_errors(), _hoisting(mode is not CodegenMode.CAREFUL):
+        return str(machine.emit_assembly(module))
+
+
+def optimize_ir(
+    ir: str,
+    target: Target,
+    *,
+    opt_level: int = 2,
+    cpu: str | None = None,
+    features: str | None = None,
+) -> str:
+    """Return IR text as LLVM's middle end leaves it (--emit=ir). Raises CodegenError."""
+    return str(_prepare(ir, target, opt_level, cpu, features, CodegenMode.NORMAL)[0])

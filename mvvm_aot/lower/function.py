@@ -1,0 +1,317 @@
+"""Lower one function: ValidatedFunction + FunctionPlan -> the lines of an LLVM function.
+
+Locals are SSA values from the start, not allocas: ``vals`` maps each local to the text of its
+current value, or to None where the value is (only) in its home slot, from where it is loaded on
+first use. ``dirty`` is the set of locals whose home does not hold the current value. A point
+stores what is live and dirty, and makes all values None; so nothing older is used behind it.
+control.py merges these states where control flow joins; phi nodes arise only for locals that are
+live there and differ. The operand stack holds value texts, too; entries below the innermost
+block's operands are None while they are at home, and are loaded when that block ends.
+
+A text is a literal unless it starts with "%". Names that are numbers ascend in the order of the
+lines, as LLVM demands; whatever is put in later (see control.py) has a name with a letter.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from mvvm_aot.abi import HELPERS, TRAP_CODES
+from mvvm_aot.errors import UnsupportedFeature
+from mvvm_aot.plan import ENTRY, FunctionPlan, split_params
+from mvvm_aot.wasmparser.opcodes import BY_TEXT, Op
+from mvvm_aot.wasmparser.types import ResultType, ValType
+from mvvm_aot.wasmparser.validated import ValidatedFunction
+
+from . import control, ir, points
+from .calls import CALL_OPS, load_spilled
+from .memory import LOADS, MEMORY_OPS, STORES, address
+from .names import LLVM_TYPES, Names, definition
+from .numeric import BINARY, COMPARE, SPECIAL, UNARY, f32_literal, f64_literal
+
+# Shapes, the most frequent first.
+(
+    _GET,
+    _CONST_INT,
+    _BINARY,
+    _LOAD,
+    _SET,
+    _TEE,
+    _COMPARE,
+    _STORE,
+    _SPECIAL,
+    _UNARY,
+    _CONTROL,
+    _MEMORY,
+    _CALL,
+    _OTHER,
+) = range(14)
+
+_CONST_F32, _CONST_F64 = BY_TEXT["f32.const"], BY_TEXT["f64.const"]
+_DROP, _NOP = BY_TEXT["drop"], BY_TEXT["nop"]
+_TESTS: Final = {BY_TEXT[text] for text in ("br_if", "if", "i32.eqz")}
+
+
+def _shapes() -> dict[Op, tuple[int, Any]]:
+    """Return op -> (shape, what lowering needs of its table row)."""
+    found: dict[Op, tuple[int, Any]] = {
+        BY_TEXT["local.get"]: (_GET, None),
+        BY_TEXT["local.set"]: (_SET, None),
+        BY_TEXT["local.tee"]: (_TEE, None),
+        BY_TEXT["i32.const"]: (_CONST_INT, None),
+        BY_TEXT["i64.const"]: (_CONST_INT, None),
+    }
+    tables: tuple[tuple[int, dict[Op, Any]], ...] = (
+        (_BINARY, BINARY),
+        (_LOAD, LOADS),
+        (_COMPARE, COMPARE),
+        (_STORE, STORES),
+        (_SPECIAL, SPECIAL),
+        (_UNARY, UNARY),
+        (_CONTROL, control.CONTROL_OPS),
+        (_MEMORY, MEMORY_OPS),
+        (_CALL, CALL_OPS),
+    )
+    for shape, table in tables:
+        for op, row in table.items():
+            assert op not in found, op
+            found[op] = (shape, row)
+    return found
+
+
+SHAPES: Final[dict[Op, tuple[int, Any]]] = _shapes()
+
+
+class FunctionLowering:
+    """The state of lowering one function."""
+
+    def __init__(self, vf: ValidatedFunction, plan: FunctionPlan, names: Names) -> None:
+        self.index = 0
+        module = self.module = names.module
+        self.globals = module.all_globals
+        self.vf = vf
+        self.plan = plan
+        self.names = names
+        self.prefix = names.prefix
+        self.lines: list[str] = []
+        self.stack: list[Any] = []  # value texts; None: at home, below the innermost block
+        self.vals: list[str | None] = [None] * len(vf.locals)
+        self.nones: list[str | None] = [None] * len(vf.locals)
+        self.dirty = 0
+        self.base: str | None = None  # of linear memory, where it has been loaded
+        self.boolean: str | None = None  # an i1 on top of the stack that stands for an i32
+        self.promoted: dict[str, str] = {}  # result of f64.promote_f32 -> its operand
+        self.block = "entry"
+        self.frames: list[control.Frame] = []
+        self.at_home_types: dict[int, str] = {}  # operand position -> type, where None
+        self.traps: dict[str, str] = {}
+        self.types = [self.llvm_type(valtype, local=True) for valtype in vf.locals]
+        self._counter = 0
+
+    # -- Small change ------------------------------------------------------------------------
+
+    def new(self) -> str:
+        """Return a name for the next instruction's result."""
+        self._counter += 1
+        return f"%{self._counter}"
+
+    def emit(self, text: str) -> str:
+        """Append an instruction that has a result; return its name."""
+        self._counter += 1
+        name = f"%{self._counter}"
+        self.lines.append(f"  {name} = {text}")
+        return name
+
+    def new_label(self) -> str:
+        """Return a label, without the percent sign."""
+        self._counter += 1
+        return f"b{self._counter}"
+
+    def start_block(self, label: str) -> None:
+        """Go on in a new basic block."""
+        self.lines.append(f"{label}:")
+        self.block = label
+
+    def push_bool(self, test: str) -> None:
+        """Push an i1 as the i32 that it stands for; a test that follows takes the i1 itself."""
+        name = self.emit(test)
+        if self.vf.instrs[self.index + 1][1] in _TESTS:
+            self.boolean = name
+        else:
+            name = self.emit(f"zext i1 {name} to i32")
+        self.stack.append(name)
+
+    def pop_test(self) -> str:
+        """Pop an i32 as an i1: is it not zero?"""
+        value = self.stack.pop()
+        if value == self.boolean:
+            return str(value)
+        return self.emit(f"icmp ne i32 {value}, 0")
+
+    def local(self, index: int) -> str:
+        """Return a local's value, loaded from its home if need be."""
+        value = self.vals[index]
+        if value is None:
+            value = self.vals[index] = self.emit(points.load_local(self, index))
+        return value
+
+    def trap_label(self, name: str) -> str:
+        """Return the label of the block that traps."""
+        label = self.traps.get(name)
+        if label is None:
+            label = self.traps[name] = f"trap{TRAP_CODES[name]}"
+        return label
+
+    def trap_if(self, test: str, name: str) -> None:
+        """Trap if an i1 is true."""
+        good = self.new_label()
+        self.lines.append(
+            f"  br i1 {test}, label %{self.trap_label(name)}, label %{good}{ir.UNLIKELY}"
+        )
+        self.start_block(good)
+
+    def helper(self, name: str, args: str) -> str:
+        """Call a helper of the runtime; ``args`` without the context, which always comes first."""
+        result = HELPERS[name][0]
+        separator = ", " if args else ""
+        call = f"call {result} @{name}(ptr @{self.prefix}_context{separator}{args}) {ir.NOUNWIND}"
+        if result == "void":
+            self.lines.append(f"  {call}")
+            return ""
+        return self.emit(call)
+
+    def llvm_type(self, valtype: ValType, *, local: bool = False) -> str:
+        """Return a value type's LLVM type. Raises UnsupportedFeature for v128."""
+        llvm = LLVM_TYPES.get(valtype)
+        if llvm is None:
+            what = "locals" if local else "values"
+            raise self.unsupported(f"{what} of type {valtype.text}")
+        return llvm
+
+    def llvm_types(self, types: ResultType) -> list[str]:
+        """Return the LLVM types of several value types."""
+        return [self.llvm_type(valtype) for valtype in types]
+
+    def unsupported(self, feature: str) -> UnsupportedFeature:
+        """Return the error for what cannot be lowered yet at the current instruction."""
+        func_index = self.vf.func_index
+        return UnsupportedFeature(
+            feature,
+            func_index=func_index,
+            offset=self.vf.instrs[self.index][0],
+            func_name=self.module.func_name(func_index),
+        )
+
+    # -- The function ------------------------------------------------------------------------
+
+    def run(self) -> list[str]:
+        """Return the function's text, a line each."""
+        vf = self.vf
+        attributes = ir.POINTS if self.plan.points else ir.PLAIN
+        symbol = self.names.symbol(vf.func_index)
+        self.lines += [definition(symbol, vf.type, attributes), "entry:"]
+        if self.plan.num_homes:
+            points.define_homes(self)
+        self._parameters()
+        if ENTRY in self.plan.points:
+            points.entry_poll(self)
+        control.open_function(self)
+        self._body()
+        for name, label in self.traps.items():
+            self.lines += [
+                f"{label}:",
+                f"  call void @mvvm_trap(i32 {TRAP_CODES[name]}) {ir.TRAP}",
+                "  unreachable",
+            ]
+        self.lines.append("}")
+        return self.lines
+
+    def _parameters(self) -> None:
+        """Set the locals' first values: parameters from registers or mvvm_spill, else zero."""
+        params = self.vf.type.params
+        in_registers, spilled = split_params(params)
+        for index in in_registers:
+            self.vals[index] = f"%p{index}"
+        for index in spilled:
+            self.vals[index] = load_spilled(self, self.types[index], index)
+        for index in range(len(params), len(self.vals)):
+            self.vals[index] = "0" if self.types[index][0] == "i" else "0x0000000000000000"
+        self.dirty = (1 << len(self.vals)) - 1
+
+    def _body(self) -> None:
+        """Lower all instructions that can be reached."""
+        instrs = self.vf.instrs
+        shapes = SHAPES
+        stack, vals, lines = self.stack, self.vals, self.lines
+        push, pop, line = stack.append, stack.pop, lines.append
+        index = 0
+        count = len(instrs)
+        while index < count:
+            _, op, imm = instrs[index]
+            self.index = index
+            index += 1
+            shape, row = shapes[op] if op in shapes else (_OTHER, None)
+            if shape == _GET:
+                push(vals[imm] or self.local(imm))
+            elif shape == _CONST_INT:
+                push(str(imm))
+            elif shape == _BINARY:
+                b = pop()
+                self._counter = n = self._counter + 1
+                line(f"  %{n} = {row}{stack[-1]}, {b}")
+                stack[-1] = f"%{n}"
+            elif shape == _LOAD:
+                self._load(row, imm[1], instrs[index][1])
+            elif shape == _SET:
+                vals[imm] = pop()
+                self.dirty |= 1 << imm
+            elif shape == _TEE:
+                vals[imm] = stack[-1]
+                self.dirty |= 1 << imm
+            elif shape == _COMPARE:
+                b = pop()
+                self.push_bool(f"{row}{pop()}, {b}")
+            elif shape == _STORE:
+                memory_type, before, behind = row
+                value = pop()
+                pointer = address(self, pop(), imm[1])
+                if before:
+                    value = self.emit(f"{before}{value}{behind}")
+                line(f"  store {memory_type} {value}, ptr {pointer}, align 1{ir.MEMORY}")
+            elif shape == _SPECIAL:
+                row(self)
+            elif shape == _UNARY:
+                push(self.emit(f"{row[0]}{pop()}{row[1]}"))
+            elif shape == _CONTROL:
+                index = row(self, imm)
+            elif shape == _MEMORY or shape == _CALL:
+                row(self, imm)
+            else:
+                self._other(op, imm)
+
+    def _load(self, row: tuple[str, str, str], offset: int, next_op: Op) -> None:
+        memory_type, before, behind = row
+        pointer = address(self, self.stack.pop(), offset)
+        # A load may trap: it is done even if nobody wants its result.
+        load = "load volatile" if next_op is _DROP else "load"
+        value = self.emit(f"{load} {memory_type}, ptr {pointer}, align 1{ir.MEMORY}")
+        if before:
+            value = self.emit(f"{before}{value}{behind}")
+        self.stack.append(value)
+
+    def _other(self, op: Op, imm: Any) -> None:
+        """Lower what is too rare, or too simple, for a table."""
+        if op is _CONST_F64:
+            self.stack.append(f64_literal(imm))
+        elif op is _CONST_F32:
+            self.stack.append(f32_literal(imm))
+        elif op is _DROP:
+            self.stack.pop()
+        elif op.text == "select":
+            test = self.pop_test()
+            b, a = self.stack.pop(), self.stack.pop()
+            valtype = imm[0] if imm else self.vf.select_types[self.index]
+            llvm = self.llvm_type(valtype)
+            self.stack.append(self.emit(f"select i1 {test}, {llvm} {a}, {llvm} {b}"))
+        elif op is not _NOP:
+            raise self.unsupported(f"instruction {op.text}")

@@ -1,0 +1,68 @@
+"""What all functions of a translated module agree on: symbols and signatures.
+
+docs/internals.md, section 1. ``Names`` is immutable and shared by all functions of a module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from mvvm_aot.plan import split_params
+from mvvm_aot.wasmparser.module import Module
+from mvvm_aot.wasmparser.types import FuncType, ValType
+
+# v128 included: for what merely passes values on.
+ALL_LLVM_TYPES: Final = {
+    ValType.I32: "i32",
+    ValType.I64: "i64",
+    ValType.F32: "float",
+    ValType.F64: "double",
+    ValType.V128: "<16 x i8>",
+    ValType.FUNCREF: "i64",
+    ValType.EXTERNREF: "i64",
+}
+
+# What lowering can compute with.
+LLVM_TYPES: Final = {
+    valtype: llvm for valtype, llvm in ALL_LLVM_TYPES.items() if valtype is not ValType.V128
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The prefix of a module's symbols and its canonical type numbers."""
+
+    module: Module
+    prefix: str
+    type_ids: Mapping[FuncType, int]
+
+    def symbol(self, func_index: int) -> str:
+        """Return a function's symbol, with the at sign."""
+        return f"@{self.prefix}_f{func_index}"
+
+
+def result_type(func_type: FuncType) -> str:
+    """Return the LLVM type of a function's first result."""
+    return ALL_LLVM_TYPES[func_type.results[0]] if func_type.results else "void"
+
+
+def declaration(symbol: str, func_type: FuncType) -> str:
+    """Return ``preserve_nonecc result @symbol(types)`` without parameter names."""
+    registers, _ = split_params(func_type.params)
+    params = ", ".join(ALL_LLVM_TYPES[func_type.params[k]] for k in registers)
+    return f"hidden preserve_nonecc {result_type(func_type)} {symbol}({params})"
+
+
+def definition(symbol: str, func_type: FuncType, attributes: str) -> str:
+    """Return a ``define`` line up to the brace; parameter k is called %pk."""
+    registers, _ = split_params(func_type.params)
+    params = ", ".join(f"{ALL_LLVM_TYPES[func_type.params[k]]} %p{k}" for k in registers)
+    result = result_type(func_type)
+    return f"define hidden preserve_nonecc {result} {symbol}({params}) {attributes} {{"
+
+
+def spill_slot(index: int) -> str:
+    """Return the address of a slot of mvvm_spill."""
+    return f"getelementptr (i8, ptr @mvvm_spill, i64 {16 * index})" if index else "@mvvm_spill"

@@ -1,0 +1,136 @@
+"""Points and homes: what makes a frame closed (docs/internals.md, section 2; DESIGN.md).
+
+Before a call that is a point, what is live and not at home is stored to its slots; behind it,
+values are loaded from there. The slots' address has escaped to an ``asm`` at the entry, so LLVM
+must expect any callee to change them, and cannot carry anything derived from an old value over
+the call. The "deopt" operands make it write a record for the return address.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mvvm_aot.plan import ENTRY, Point, bits_of
+from mvvm_aot.wasmparser.types import ResultType
+
+from . import ir
+
+if TYPE_CHECKING:
+    from .function import FunctionLowering
+
+
+def define_homes(fn: FunctionLowering) -> None:
+    """Allocate the home slots and let their address escape."""
+    fn.lines += [
+        f"  %homes = alloca [{fn.plan.num_homes} x i64], align 16",
+        '  call void asm sideeffect "", "r"(ptr %homes) ' + ir.NOUNWIND,
+    ]
+
+
+def slot_pointer(fn: FunctionLowering, slot: int) -> str:
+    """Return the address of a home slot."""
+    if not slot:
+        return "%homes"
+    return fn.emit(f"getelementptr i8, ptr %homes, i64 {8 * slot}")
+
+
+def load_local(fn: FunctionLowering, index: int) -> str:
+    """Return the text of the load of a local from its home."""
+    pointer = slot_pointer(fn, fn.plan.local_slots[index])
+    return f"load {fn.types[index]}, ptr {pointer}, align 8{ir.HOME}"
+
+
+def store_locals(fn: FunctionLowering, locals_: int) -> None:
+    """Store locals to their homes."""
+    for index in bits_of(locals_):
+        pointer = slot_pointer(fn, fn.plan.local_slots[index])
+        value = fn.vals[index]
+        fn.lines.append(f"  store {fn.types[index]} {value}, ptr {pointer}, align 8{ir.HOME}")
+
+
+def store_operand(fn: FunctionLowering, position: int, llvm: str, value: str) -> None:
+    """Store an operand to its home."""
+    pointer = slot_pointer(fn, fn.plan.operand_slots[position])
+    fn.lines.append(f"  store {llvm} {value}, ptr {pointer}, align 8{ir.HOME}")
+
+
+def load_operand(fn: FunctionLowering, position: int, llvm: str) -> str:
+    """Load an operand from its home."""
+    pointer = slot_pointer(fn, fn.plan.operand_slots[position])
+    return fn.emit(f"load {llvm}, ptr {pointer}, align 8{ir.HOME}")
+
+
+def bundle(fn: FunctionLowering, offset: int) -> str:
+    """Return the operand bundle of a point's call."""
+    return f'[ "deopt"(i32 {fn.vf.func_index}, i32 {offset}, ptr %homes) ]'
+
+
+def send_home(fn: FunctionLowering, types: ResultType, count: int) -> None:
+    """Store the lowest ``count`` operands to their homes, unless they are there already.
+
+    ``types``: of the operand stack, bottom first.
+    """
+    stack = fn.stack
+    for position in range(count):
+        value = stack[position]
+        if value is not None:
+            llvm = fn.llvm_type(types[position])
+            store_operand(fn, position, llvm, value)
+            fn.at_home_types[position] = llvm
+            stack[position] = None
+
+
+def fetch_operands(fn: FunctionLowering, start: int, end: int) -> None:
+    """Load the operands from ``start`` to ``end`` that are at home: they can be used again."""
+    stack = fn.stack
+    for position in range(start, end):
+        if stack[position] is None:
+            stack[position] = load_operand(fn, position, fn.at_home_types[position])
+
+
+def forget(fn: FunctionLowering) -> None:
+    """Take every value to be at home: a point has been passed."""
+    fn.vals[:] = fn.nones
+    fn.dirty = 0
+    fn.base = None
+
+
+def entry_poll(fn: FunctionLowering) -> None:
+    """Emit the poll before a function's first instruction."""
+    point = fn.plan.points[ENTRY]
+    poll(fn, point, bits_of(point.live))
+
+
+def poll(fn: FunctionLowering, point: Point, in_registers: list[int], params: int = 0) -> None:
+    """Emit a poll: test the flag; if it is set, store, leave, load.
+
+    ``in_registers``: live locals that have values; other live locals are at home. The top
+    ``params`` operands (a loop's parameters) have values, those below are at home.
+    """
+    flag = fn.emit(f"load atomic i32, ptr @mvvm_flag monotonic, align 4{ir.CONTEXT}")
+    test = fn.emit(f"icmp ne i32 {flag}, 0")
+    leave, go = fn.new_label(), fn.new_label()
+    fn.lines.append(f"  br i1 {test}, label %{leave}, label %{go}{ir.UNLIKELY}")
+    before = fn.block
+    first = len(fn.stack) - params
+    types = fn.llvm_types(point.operands[first:])
+
+    fn.start_block(leave)
+    store_locals(fn, point.live & fn.dirty)
+    for k, llvm in enumerate(types):
+        store_operand(fn, first + k, llvm, fn.stack[first + k])
+    fn.lines.append(
+        f"  call preserve_nonecc void @mvvm_leave() {ir.LEAVE} {bundle(fn, point.offset)}"
+    )
+    loaded = [fn.emit(load_local(fn, index)) for index in in_registers]
+    loaded_params = [load_operand(fn, first + k, llvm) for k, llvm in enumerate(types)]
+    fn.lines.append(f"  br label %{go}")
+
+    fn.start_block(go)
+    for index, new in zip(in_registers, loaded, strict=True):
+        old = fn.vals[index]
+        phi = f"phi {fn.types[index]} [ {old}, %{before} ], [ {new}, %{leave} ]"
+        fn.vals[index] = fn.emit(phi)
+    for k, (llvm, new) in enumerate(zip(types, loaded_params, strict=True)):
+        old = fn.stack[first + k]
+        fn.stack[first + k] = fn.emit(f"phi {llvm} [ {old}, %{before} ], [ {new}, %{leave} ]")

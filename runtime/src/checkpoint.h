@@ -1,0 +1,55 @@
+/* Checkpoints: who asks (requests.c), when (leave.c), what the tests ask (test_hooks.c). */
+#ifndef MVVM_CHECKPOINT_H
+#define MVVM_CHECKPOINT_H
+
+#include "frames.h"
+
+/* -- requests.c: signals, the timer, request files ------------------------------------------- */
+
+struct mvvm_request {
+    bool stop;
+    bool answer; /* a result file is expected */
+    const char *reason;
+    char path[4096];
+};
+
+/* `migratable`: false refuses every request at once, in the signal handler. */
+void mvvm_requests_init(bool migratable);
+/* The next request that is pending; resets mvvm_flag. */
+bool mvvm_take_request(struct mvvm_request *out);
+/* Answers a request: `error` NULL for success. Also tells standard error of an error. */
+void mvvm_answer_request(const struct mvvm_request *request, const char *error);
+
+/* -- leave.c --------------------------------------------------------------------------------- */
+
+/* Writes a snapshot of where `mvvm_last_frame` stands. NULL or a message. */
+const char *mvvm_checkpoint_write(const char *path, const char *reason, bool skip_innermost);
+/* Goes on from mvvm_last_frame, whose innermost host call, if any, is issued again. On the host stack, inside an entry. */
+_Noreturn void mvvm_continue(void);
+
+/* -- test_hooks.c ---------------------------------------------------------------------------- */
+
+extern bool mvvm_test_active; /* every point leaves */
+extern bool mvvm_test_poison;
+
+struct mvvm_test_action {
+    bool stop;           /* checkpoint and end */
+    bool roundtrip;      /* lift, poison, write anew, jump */
+    const char *path;    /* or NULL: write a snapshot there and go on */
+};
+
+void mvvm_test_init(void);
+struct mvvm_test_action mvvm_test_leave(void);
+bool mvvm_test_stop_at_resume(void); /* LEAVE_AT=0 */
+void mvvm_test_exit(bool checkpointed);
+
+/* -- snapshot.c, restore.c ------------------------------------------------------------------- */
+
+const char *mvvm_snapshot_write(const struct mvvm_instance *instance, const struct mvvm_frames *frames,
+                                const char *path, const char *reason);
+
+/* Reads a snapshot into a prepared instance. Returns 0, or the exit status that `message` explains. */
+int mvvm_snapshot_read(struct mvvm_instance *instance, const char *path, const char *dirs, struct mvvm_frames *frames,
+                       char *message, size_t message_size);
+
+#endif

@@ -1,0 +1,106 @@
+/* The MVVM_TEST_ variables (docs/internals.md, section 5): checkpoints at chosen points, round trips within the process,
+ * a hash of the final state. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checkpoint.h"
+#include "crc32.h"
+#include "options.h"
+
+bool mvvm_test_active;
+bool mvvm_test_poison;
+
+static uint64_t leave_count; /* points passed */
+static uint64_t leave_at;    /* UINT64_MAX: never */
+static uint64_t roundtrip_every;
+static const char *each_prefix;
+static char *each_path;
+static size_t each_size;
+
+void mvvm_test_init(void)
+{
+    const uint64_t never = UINT64_MAX;
+    mvvm_test_poison = mvvm_option_number("MVVM_TEST_POISON", 1, 0) == 1;
+    leave_at = mvvm_option_number("MVVM_TEST_LEAVE_AT", never - 1, never);
+    roundtrip_every = mvvm_option_number("MVVM_TEST_ROUNDTRIP", never - 1, 0);
+    each_prefix = getenv("MVVM_TEST_SNAPSHOT_EACH");
+    if (each_prefix != NULL) {
+        each_size = strlen(each_prefix) + 24;
+        each_path = malloc(each_size);
+        if (each_path == NULL)
+            mvvm_fatal(MVVM_EXIT_SYSTEM, "out of memory");
+    }
+    mvvm_test_active =
+        leave_at != never || roundtrip_every != 0 || each_prefix != NULL || getenv("MVVM_TEST_COUNT") != NULL;
+    mvvm_flag = mvvm_test_active ? 1 : 0;
+}
+
+struct mvvm_test_action mvvm_test_leave(void)
+{
+    leave_count++;
+    struct mvvm_test_action action = {
+        .stop = leave_count == leave_at,
+        .roundtrip = roundtrip_every != 0 && leave_count % roundtrip_every == 0,
+    };
+    if (each_prefix != NULL) {
+        snprintf(each_path, each_size, "%s.%" PRIu64, each_prefix, leave_count);
+        action.path = each_path;
+    }
+    return action;
+}
+
+bool mvvm_test_stop_at_resume(void)
+{
+    return leave_at == 0;
+}
+
+static FILE *open_report(const char *path)
+{
+    FILE *file = fopen(path, "w");
+    if (file == NULL)
+        fprintf(stderr, "mvvm-aot: cannot write %s: %s\n", path, strerror(errno));
+    return file;
+}
+
+/* References as function indices, so that the hash is the same in every executable. */
+static uint32_t hash_globals(const struct mvvm_instance *instance)
+{
+    const struct mvvm_module *module = instance->module;
+    uint32_t hash = 0;
+    for (uint32_t k = module->imported_global_count; k < module->global_count; k++) {
+        union mvvm_value value;
+        const uint8_t valtype = module->globals[k].valtype;
+        const void *slot = mvvm_global_slot(instance, k);
+        memset(&value, 0, sizeof value);
+        if (valtype == MVVM_TYPE_FUNCREF || valtype == MVVM_TYPE_EXTERNREF)
+            mvvm_ref_to_index(instance, valtype, *(const uint64_t *)slot, &value.i32);
+        else
+            memcpy(&value, slot, valtype == MVVM_TYPE_I32 || valtype == MVVM_TYPE_F32 ? 4 :
+                                 valtype == MVVM_TYPE_V128 ? 16 : 8);
+        hash = mvvm_crc32(hash, &value, sizeof value);
+    }
+    return hash;
+}
+
+void mvvm_test_exit(bool checkpointed)
+{
+    const char *count_path = getenv("MVVM_TEST_COUNT");
+    const char *hash_path = checkpointed ? NULL : getenv("MVVM_TEST_HASH");
+    FILE *file = count_path != NULL ? open_report(count_path) : NULL;
+    if (file != NULL) {
+        fprintf(file, "%" PRIu64 "\n", leave_count);
+        fclose(file);
+    }
+    file = hash_path != NULL ? open_report(hash_path) : NULL;
+    if (file == NULL)
+        return;
+    const struct mvvm_instance *instance = mvvm_modules[0]->context->instance;
+    const struct mvvm_context *context = mvvm_modules[0]->context;
+    fprintf(file, "memory %" PRIu64 " %08" PRIx32 "\n", context->memory_bytes,
+            mvvm_crc32(0, context->memory_base, context->memory_bytes));
+    fprintf(file, "globals %" PRIu32 " %08" PRIx32 "\n", mvvm_modules[0]->global_count,
+            instance != NULL ? hash_globals(instance) : 0);
+    fclose(file);
+}

@@ -1,0 +1,293 @@
+"""The control flow of one machine function, with the stack and frame pointer followed exactly.
+
+Code and the effects of its instructions -> basic blocks in which every stack access has become a
+set of bits: bit ``machine.units + d - 1`` is the byte at CFA - d. Places where the code does what
+the proof cannot follow become findings, since such a function is not proved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from stackmaps.isa.effects import FP_BASE, SP_BASE, Effects, Flow, Machine, StackAccess
+
+
+@dataclass(frozen=True, slots=True)
+class CallEffect:
+    """What a call at one place does: units read and destroyed, and whether it returns."""
+
+    use: int
+    clobbers: int
+    returns: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Something wrong at a place in the code."""
+
+    offset: int
+    what: str
+
+
+@dataclass(slots=True)
+class State:
+    """Distances down from the CFA; ``fp`` is None while it is the caller's."""
+
+    sp: int
+    fp: int | None
+    fp_saved: int | None
+    ra_saved: int | None
+
+    def copy(self) -> State:
+        """Return a copy to be changed."""
+        return State(self.sp, self.fp, self.fp_saved, self.ra_saved)
+
+
+@dataclass(slots=True)
+class Step:
+    """One instruction in place: what it reads and overwrites, stack bytes included."""
+
+    offset: int
+    effects: Effects
+    use: int
+    defs: int
+
+
+@dataclass(slots=True)
+class Block:
+    """A run of instructions that is entered at its start only."""
+
+    start: int
+    steps: list[Step] = field(default_factory=list)
+    successors: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class FunctionFlow:
+    """A function's blocks by start, those that can be reached; what is wrong with it."""
+
+    begin: int
+    end: int
+    blocks: dict[int, Block]
+    states: dict[int, State]  # at each point's return address
+    issues: list[Issue]
+
+
+@dataclass(frozen=True)
+class FlowInput:
+    """One function to follow. ``call_effect`` and ``tail_call`` answer for places in the code.
+
+    ``points`` are return addresses, where blocks start and states are kept.
+    ``tail_call`` says for a jump out of the function what it reads, None for a plain jump;
+    ``homes`` is the range of distances (low, high] that the home slots take.
+    """
+
+    code: bytes
+    begin: int
+    end: int
+    machine: Machine
+    points: Collection[int]
+    homes: tuple[int, int]
+    result_units: int
+    call_effect: Callable[[int, Effects], CallEffect]
+    tail_call: Callable[[int, Effects], int | None]
+
+
+def follow(source: FlowInput) -> FunctionFlow:
+    """Decode a function and follow it from its entry."""
+    return _Follower(source).run()
+
+
+class _Follower:
+    """The work of ``follow``."""
+
+    def __init__(self, source: FlowInput) -> None:
+        self.source = source
+        self.units = source.machine.units
+        self.issues: list[Issue] = []
+        self.instructions: dict[int, Effects] = {}
+        self.leaders: set[int] = set(source.points)
+        self.blocks: dict[int, Block] = {}
+        self.entry_states: dict[int, State] = {}
+
+    def run(self) -> FunctionFlow:
+        source = self.source
+        self.decode()
+        machine = source.machine
+        entry = State(machine.entry_sp, None, None, machine.ra_on_entry or None)
+        pending = [source.begin]
+        self.entry_states[source.begin] = entry
+        while pending:
+            start = pending.pop()
+            if start not in self.blocks:
+                pending += self.walk_block(start)
+        states = {at: self.entry_states[at] for at in source.points if at in self.entry_states}
+        return FunctionFlow(source.begin, source.end, self.blocks, states, self.issues)
+
+    def decode(self) -> None:
+        """Decode from begin to end and find where blocks start."""
+        source = self.source
+        code, decode = source.code, source.machine.decode
+        at, end = source.begin, source.end
+        while at < end:
+            effects = decode(code, at)
+            self.instructions[at] = effects
+            if effects.flow is not Flow.NEXT and effects.flow is not Flow.CALL:
+                self.leaders.add(at + effects.size)
+                if effects.target is not None:
+                    self.leaders.add(at + effects.target)
+            at += effects.size
+        if at != end:
+            self.issues.append(Issue(end, "its last instruction reaches past its end"))
+
+    def enter(self, start: int, state: State, frm: int) -> list[int]:
+        """Note that ``start`` is reached with ``state``; return it if it is new."""
+        if start not in self.instructions:
+            what = "runs past its end" if start >= self.source.end else "jumps into an instruction"
+            self.issues.append(Issue(frm, what))
+            return []
+        known = self.entry_states.get(start)
+        if known is None:
+            self.entry_states[start] = state.copy()
+            return [start]
+        if (known.sp, known.fp) != (state.sp, state.fp):
+            self.issues.append(Issue(frm, f"stack pointers differ on the ways to +{start:#x}"))
+        return []
+
+    def walk_block(self, start: int) -> list[int]:
+        """Turn the instructions from ``start`` into a block; return new successors."""
+        block = self.blocks[start] = Block(start)
+        state = self.entry_states[start].copy()
+        at = start
+        steps = block.steps
+        while True:
+            effects = self.instructions[at]
+            use, defs = effects.use, effects.defs
+            if (
+                effects.stack
+                or effects.move
+                or effects.address
+                or effects.before
+                or effects.after
+                or effects.unknown
+                or effects.fp_lost
+            ):
+                use, defs = self.apply_stack(at, effects, state)
+            after = at + effects.size
+            if effects.flow is not Flow.NEXT:
+                return self.finish(block, Step(at, effects, use, defs), state)
+            steps.append(Step(at, effects, use, defs))
+            if after in self.leaders or after not in self.instructions:
+                block.successors.append(after)
+                return self.enter(after, state, at)
+            at = after
+
+    def finish(self, block: Block, step: Step, state: State) -> list[int]:
+        """End a block at a call, jump, return or trap; calls without a point do not end it."""
+        source, at, effects = self.source, step.offset, step.effects
+        after = at + effects.size
+        block.steps.append(step)
+        successors: list[int] = []
+        if effects.flow is Flow.CALL:
+            call = source.call_effect(at, effects)
+            step.use |= call.use
+            step.defs |= call.clobbers
+            if call.returns:
+                successors.append(after)
+        elif effects.flow is Flow.RETURN:
+            step.use |= source.result_units
+            if state.sp != source.machine.entry_sp or state.fp is not None:
+                self.issues.append(Issue(at, "returns without having undone its frame"))
+        elif effects.flow in (Flow.JUMP, Flow.BRANCH, Flow.INDIRECT_JUMP):
+            successors += self.jump(step)
+            if effects.flow is Flow.BRANCH:
+                successors.append(after)
+        block.successors += successors
+        found = []
+        for successor in successors:
+            found += self.enter(successor, state, at)
+        return found
+
+    def jump(self, step: Step) -> list[int]:
+        """Return where a jump goes inside the function."""
+        at, effects = step.offset, step.effects
+        arguments = self.source.tail_call(at, effects)
+        if arguments is not None:
+            step.use |= arguments
+            return []
+        if effects.target is None:
+            self.issues.append(Issue(at, f"indirect jump ({effects.text})"))
+            return []
+        return [at + effects.target]
+
+    def apply_stack(self, at: int, effects: Effects, state: State) -> tuple[int, int]:
+        """Follow what an instruction does to the pointers and the stack."""
+        use, defs = effects.use, effects.defs
+        if effects.unknown:
+            self.issues.append(Issue(at, f"{effects.text}: {effects.unknown}"))
+        state.sp -= effects.before
+        for access in effects.stack:
+            bits = self.stack_bits(at, effects, access, state)
+            if access.reads:
+                use |= bits
+            if access.writes:
+                defs |= bits
+                self.check_saved(at, effects, bits, state)
+        for register, base, disp in effects.saves:
+            self.note_save(register, base, disp, state)
+        state.sp -= effects.after
+        if effects.move is not None:
+            frm = state.sp if effects.move.frm == SP_BASE else state.fp
+            if frm is None:
+                self.issues.append(Issue(at, f"{effects.text}: the frame pointer is the caller's"))
+            elif effects.move.to == SP_BASE:
+                state.sp = frm - effects.move.add
+            else:
+                state.fp = frm - effects.move.add
+        if effects.fp_lost:
+            state.fp = None
+        if effects.address is not None:
+            self.check_address(at, effects, state)
+        return use, defs
+
+    def stack_bits(self, at: int, effects: Effects, access: StackAccess, state: State) -> int:
+        """Return the bits of the stack bytes that an access covers."""
+        base = state.sp if access.base == SP_BASE else state.fp
+        if base is None:
+            self.issues.append(Issue(at, f"{effects.text}: the frame pointer is the caller's"))
+            return 0
+        top = base - access.disp
+        if access.indexed:
+            self.issues.append(Issue(at, f"indexed stack access ({effects.text})"))
+            return 0
+        if top - access.size < 0:
+            self.issues.append(Issue(at, f"reaches into the caller's frame ({effects.text})"))
+            return 0
+        return ((1 << access.size) - 1) << self.units + top - access.size
+
+    def note_save(self, register: str, base: int, disp: int, state: State) -> None:
+        distance = (state.sp if base == SP_BASE else state.fp or 0) - disp
+        if register == "fp" and state.fp is None:
+            state.fp_saved = distance
+        elif register == "ra" and state.ra_saved is None:
+            state.ra_saved = distance
+
+    def check_saved(self, at: int, effects: Effects, bits: int, state: State) -> None:
+        """Refuse a store over the saved frame pointer or return address."""
+        for saved in (state.fp_saved, state.ra_saved):
+            if saved is not None and bits >> self.units >> saved - 8 & 0xFF:
+                what = f"overwrites what it keeps of its caller ({effects.text})"
+                self.issues.append(Issue(at, what))
+
+    def check_address(self, at: int, effects: Effects, state: State) -> None:
+        """Refuse addresses of the stack other than those of homes."""
+        address = effects.address
+        assert address is not None
+        base = state.fp if address.base == FP_BASE else state.sp
+        if base is None:
+            self.issues.append(Issue(at, f"{effects.text}: the frame pointer is the caller's"))
+            return
+        low, high = self.source.homes
+        if not (address.plain and low < base - address.disp <= high):
+            self.issues.append(Issue(at, f"address of a spill slot taken ({effects.text})"))

@@ -1,0 +1,1 @@
+"""Differential tests: the same module, another engine, the same answer."""

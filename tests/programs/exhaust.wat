@@ -1,0 +1,36 @@
+;; Recursion without end: the trap `call stack exhausted`. The points before it are moved like any other.
+(module
+  (import "wasi_snapshot_preview1" "fd_write"
+    (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (global $at (mut i32) (i32.const 64))
+  (func $put (param $x i64)
+    (i64.store (global.get $at) (local.get $x))
+    (global.set $at (i32.add (global.get $at) (i32.const 8))))
+  (func $put32 (param $x i32) (call $put (i64.extend_i32_u (local.get $x))))
+  (func $putf (param $x f64) (call $put (i64.reinterpret_f64 (local.get $x))))
+  ;; Writes what was put since the last flush.
+  (func $flush
+    (i32.store (i32.const 0) (i32.const 64))
+    (i32.store (i32.const 4) (i32.sub (global.get $at) (i32.const 64)))
+    (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+    (global.set $at (i32.const 64)))
+  (global $state (mut i64) (i64.const 88172645463325252))
+  ;; A callee with a loop: its caller's frame is suspended at the call.
+  (func $churn (param $n i32) (result i64)
+    (loop $again
+      (global.set $state (i64.xor (global.get $state) (i64.shl (global.get $state) (i64.const 13))))
+      (global.set $state (i64.xor (global.get $state) (i64.shr_u (global.get $state) (i64.const 7))))
+      (global.set $state (i64.xor (global.get $state) (i64.shl (global.get $state) (i64.const 17))))
+      (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (global.get $state))
+
+  (func $forever (param $n i64) (result i64)
+    (if (i64.lt_s (local.get $n) (i64.const 0)) (then (return (call $churn (i32.const 1)))))
+    (i64.add (call $forever (i64.add (local.get $n) (i64.const 1))) (i64.const 7)))
+  (func (export "_start")
+    (call $put (call $churn (i32.const 4)))
+    (call $flush)
+    (call $put (call $forever (call $positive)))
+    (call $flush))
+  (func $positive (result i64) (i64.shr_u (call $churn (i32.const 3)) (i64.const 1))))

@@ -1,0 +1,60 @@
+;; call_indirect through a table with several types, from loops, with operands below the call.
+(module
+  (import "wasi_snapshot_preview1" "fd_write"
+    (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (global $at (mut i32) (i32.const 64))
+  (func $put (param $x i64)
+    (i64.store (global.get $at) (local.get $x))
+    (global.set $at (i32.add (global.get $at) (i32.const 8))))
+  (func $put32 (param $x i32) (call $put (i64.extend_i32_u (local.get $x))))
+  (func $putf (param $x f64) (call $put (i64.reinterpret_f64 (local.get $x))))
+  ;; Writes what was put since the last flush.
+  (func $flush
+    (i32.store (i32.const 0) (i32.const 64))
+    (i32.store (i32.const 4) (i32.sub (global.get $at) (i32.const 64)))
+    (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+    (global.set $at (i32.const 64)))
+  (global $state (mut i64) (i64.const 88172645463325252))
+  ;; A callee with a loop: its caller's frame is suspended at the call.
+  (func $churn (param $n i32) (result i64)
+    (loop $again
+      (global.set $state (i64.xor (global.get $state) (i64.shl (global.get $state) (i64.const 13))))
+      (global.set $state (i64.xor (global.get $state) (i64.shr_u (global.get $state) (i64.const 7))))
+      (global.set $state (i64.xor (global.get $state) (i64.shl (global.get $state) (i64.const 17))))
+      (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (global.get $state))
+
+  (type $ii (func (param i32) (result i32)))
+  (type $dd (func (param f64 f64) (result f64)))
+  (type $l (func (param i64)))
+  (table 8 funcref)
+  (elem (i32.const 1) $double $slow $fadd $fsub $sink $via)
+  (global $sum (mut i64) (i64.const 0))
+  (func $double (type $ii) (i32.mul (local.get 0) (i32.const 2)))
+  (func $slow (type $ii) (i32.add (local.get 0) (i32.wrap_i64 (call $churn (i32.const 2)))))
+  (func $fadd (type $dd) (f64.add (local.get 0) (local.get 1)))
+  (func $fsub (type $dd)
+    (drop (call $churn (i32.const 1)))
+    (f64.sub (local.get 0) (local.get 1)))
+  (func $sink (type $l)
+    (global.set $sum (i64.add (global.get $sum) (i64.mul (local.get 0) (call $churn (i32.const 1))))))
+  (func $via (type $ii)
+    (call_indirect (type $ii) (i32.add (local.get 0) (i32.const 7))
+      (i32.add (i32.and (local.get 0) (i32.const 1)) (i32.const 1))))
+  (func (export "_start")
+    (local $i i32) (local $f f64)
+    (local.set $f (f64.const 0.5))
+    (loop $again
+      (call $put32 (i32.add
+        (call_indirect (type $ii) (local.get $i) (i32.add (i32.rem_u (local.get $i) (i32.const 2)) (i32.const 1)))
+        (call_indirect (type $ii) (i32.const 9) (i32.const 6))))
+      (local.set $f
+        (call_indirect (type $dd) (f64.const 10) (local.get $f)
+          (i32.add (i32.rem_u (local.get $i) (i32.const 2)) (i32.const 3))))
+      (call_indirect (type $l) (i64.extend_i32_s (local.get $i)) (i32.const 5))
+      (call $putf (local.get $f))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $i) (i32.const 6))))
+    (call $put (global.get $sum))
+    (call $flush)))

@@ -1,0 +1,46 @@
+;; A start function and active segments come before _start; functions are exported under several names.
+(module
+  (import "wasi_snapshot_preview1" "fd_write"
+    (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (global $at (mut i32) (i32.const 64))
+  (func $put (param $x i64)
+    (i64.store (global.get $at) (local.get $x))
+    (global.set $at (i32.add (global.get $at) (i32.const 8))))
+  (func $put32 (param $x i32) (call $put (i64.extend_i32_u (local.get $x))))
+  (func $putf (param $x f64) (call $put (i64.reinterpret_f64 (local.get $x))))
+  ;; Writes what was put since the last flush.
+  (func $flush
+    (i32.store (i32.const 0) (i32.const 64))
+    (i32.store (i32.const 4) (i32.sub (global.get $at) (i32.const 64)))
+    (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+    (global.set $at (i32.const 64)))
+  (global $state (mut i64) (i64.const 88172645463325252))
+  ;; A callee with a loop: its caller's frame is suspended at the call.
+  (func $churn (param $n i32) (result i64)
+    (loop $again
+      (global.set $state (i64.xor (global.get $state) (i64.shl (global.get $state) (i64.const 13))))
+      (global.set $state (i64.xor (global.get $state) (i64.shr_u (global.get $state) (i64.const 7))))
+      (global.set $state (i64.xor (global.get $state) (i64.shl (global.get $state) (i64.const 17))))
+      (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (global.get $state))
+
+  (table 2 funcref)
+  (elem (i32.const 0) $first $second)
+  (data (i32.const 30000) "\01\02\03\04\05\06\07\08")
+  (global $ready (mut i64) (i64.const 0))
+  (func $first (result i64) (i64.add (global.get $ready) (i64.const 1)))
+  (func $second (result i64) (i64.mul (call $churn (i32.const 3)) (i64.const 3)))
+  (func $init
+    (local $i i32)
+    (loop $again
+      (global.set $ready (i64.add (global.get $ready) (call_indirect (result i64) (i32.and (local.get $i) (i32.const 1)))))
+      (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 5))))
+    (call $put (global.get $ready))
+    (call $flush))
+  (start $init)
+  (func (export "_start") (export "main")
+    (call $put (i64.load (i32.const 30000)))
+    (call $put (call_indirect (result i64) (i32.const 0)))
+    (call $put (call $second))
+    (call $flush)))

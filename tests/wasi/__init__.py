@@ -1,0 +1,1 @@
+"""WASI preview 1: the runtime's functions, alone and in translated programs."""
