@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 ZIG = $(shell $(BIN)/python -c 'import ziglang; print(ziglang.__path__[0] + "/zig")')
-C_FLAGS := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -fsyntax-only
+C_FLAGS := -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Werror -fsyntax-only
 BUILD := build
 
 .PHONY: help setup qemu demo test check lint format gen c-warnings bless spec bench clean

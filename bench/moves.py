@@ -20,7 +20,7 @@ SHARED: Final = Path("/dev/shm")
 
 
 def plain_write(path: Path, size: int) -> float:
-    """Return the seconds that writing `size` bytes to a new file takes: what no checkpoint beats."""
+    """Return the seconds that writing `size` bytes to a new file takes: a bound from below."""
     block = bytes(range(1, 256)) * 4112
     path.unlink(missing_ok=True)
     began = time.perf_counter()

@@ -27,7 +27,7 @@ class CodegenMode(enum.Enum):
 
     NORMAL = "normal"
     CAREFUL = "careful"  # machine code is neither hoisted nor merged
-    PLAIN = "plain"  # no optimisation at all
+    PLAIN = "plain"  # as careful, and IR is left as it is
 
 
 # What moves computations above a call and keeps their results in spill slots.
@@ -38,13 +38,11 @@ _lock: Final = threading.Lock()
 
 @functools.cache
 def _initialize() -> None:
-    """Make LLVM know all its targets, and set the switches that hold for all code."""
+    """Make LLVM know all its targets, and set the switch that holds for all code."""
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     # Cold functions in a section of their own would need a frame table each.
     llvm.set_option("mvvm-aot", "-profile-guided-section-prefix=false")
-    # GlobalISel, AArch64's default without optimisation, silently drops "deopt" records.
-    llvm.set_option("mvvm-aot", "-aarch64-enable-global-isel-at-O=-1")
 
 
 @contextmanager
@@ -84,7 +82,8 @@ def _target_machine(
         return llvm.Target.from_triple(target.triple).create_target_machine(
             cpu=cpu or target.cpu,
             features=target.features if features is None else features,
-            opt=opt_level,
+            # Level 0 would bring instruction selectors that know little of "deopt" records.
+            opt=max(opt_level, 1),
             reloc="static",
             codemodel="small",
         )
@@ -142,7 +141,7 @@ def emit_object(
 ) -> bytes:
     """Translate IR text to an ELF object. Raises CodegenError."""
     module, machine = _prepare(ir, target, opt_level, cpu, features, mode)
-    with _converted_errors(), _hoisting(mode is not CodegenMode.CAREFUL):
+    with _converted_errors(), _hoisting(mode is CodegenMode.NORMAL):
         return bytes(machine.emit_object(module))
 
 
@@ -157,7 +156,7 @@ def emit_assembly(
 ) -> str:
     """Translate IR text to assembly text. Raises CodegenError."""
     module, machine = _prepare(ir, target, opt_level, cpu, features, mode)
-    with _converted_errors(), _hoisting(mode is not CodegenMode.CAREFUL):
+    with _converted_errors(), _hoisting(mode is CodegenMode.NORMAL):
         return str(machine.emit_assembly(module))
 
 

@@ -27,7 +27,7 @@ Notify = Callable[[str], None]
 # -fno-sanitize: zig's default traps on undefined behaviour in debug builds and drags in a runtime.
 COMPILE_FLAGS: Final = (
     "-std=gnu11",
-    "-D_GNU_SOURCE",
+    "-D_GNU_SOURCE=",
     "-O2",
     "-fno-omit-frame-pointer",  # backtraces pass over the runtime's own frames
     "-g0",

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from . import abi
 from .liveness import FunctionFlow, Scan, analyze_function, scan_function
+from .loops import Strip, find_strips
 from .wasmparser.module import ExternKind, Module
 from .wasmparser.opcodes import BY_TEXT
 from .wasmparser.types import FuncType, ResultType, ValType
@@ -55,6 +56,7 @@ class FunctionPlan:
     local_slots: Mapping[int, int]  # local index -> home slot
     operand_slots: tuple[int, ...]  # operand stack position -> home slot
     num_homes: int
+    strips: Mapping[int, Strip] = field(default_factory=dict)  # loops to be strip-mined
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +249,10 @@ def _with_homes(vf: ValidatedFunction, points: dict[int, Point], flow: FunctionF
         operand_slots.append(slot)
         next_slot = slot + width
     homes = max(next_slot, 1) if points else 0
-    return FunctionPlan(vf.func_index, points, flow, local_slots, tuple(operand_slots), homes)
+    strips = find_strips(vf, flow.loops, points) if points else {}
+    return FunctionPlan(
+        vf.func_index, points, flow, local_slots, tuple(operand_slots), homes, strips
+    )
 
 
 def bits_of(mask: int) -> list[int]:

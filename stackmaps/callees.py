@@ -23,12 +23,35 @@ from stackmaps.table import Layouts, layout_of, point_site
 _DEPTH = 4  # callees of callees of ... that are looked at
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the proofs of one object's functions learn and pass on to each other.
+
+    ``refined``: what calls of a symbol really read; ``endless``: which symbols never return;
+    ``instructions``: decoded functions by start.
+    """
+
+    refined: dict[str, int] = field(default_factory=dict)
+    endless: dict[str, bool] = field(default_factory=dict)
+    instructions: dict[tuple[int, int], dict[int, Effects]] = field(default_factory=dict)
+
+    def decoded(self, machine: Machine, code: bytes, begin: int, end: int) -> dict[int, Effects]:
+        """Return the instructions of [begin, end) by offset, in order."""
+        known = self.instructions.get((begin, end))
+        if known is None:
+            known = self.instructions[begin, end] = {}
+            decode, at = machine.decode, begin
+            while at < end:
+                effects = known[at] = decode(code, at)
+                at += effects.size
+        return known
+
+
 @dataclass
 class CallResolver:
     """Answers the flow's questions about the calls of one function.
 
-    ``points`` has the layouts by return address; ``refined`` what calls of a symbol really read.
-    ``refined`` and ``endless`` hold for the object and may be shared.
+    ``points`` has the layouts by return address.
     """
 
     code: ObjectCode
@@ -38,11 +61,14 @@ class CallResolver:
     end: int
     points: Mapping[int, PointLayout]
     report: Callable[[int | None, Issue], None]
-    refined: dict[str, int] = field(default_factory=dict)
-    endless: dict[str, bool] = field(default_factory=dict)  # which symbols never return
+    shared: Shared
     shapes: dict[int, CallShape] = field(default_factory=dict)  # by return address
     called: dict[str, CallShape] = field(default_factory=dict)  # direct callees
     never: set[int] = field(default_factory=set)  # return addresses of calls that never return
+
+    def decoded(self, begin: int, end: int) -> Mapping[int, Effects]:
+        """Return the instructions of a range of the object's code."""
+        return self.shared.decoded(self.machine, self.code.text, begin, end)
 
     def target_symbol(self, at: int, effects: Effects) -> str | None:
         """Return the symbol that a direct call or jump names."""
@@ -75,7 +101,7 @@ class CallResolver:
         reads = shape.reads(self.machine)
         if symbol is not None:
             self.called[symbol] = shape
-            reads &= self.refined.get(symbol, -1)
+            reads &= self.shared.refined.get(symbol, -1)
         returns = shape.returns and after != self.end and not self.never_returns(symbol)
         if not returns:
             self.never.add(after)
@@ -89,16 +115,15 @@ class CallResolver:
         """
         if symbol is None or symbol not in self.code.functions:
             return False
-        known = self.endless.get(symbol)
+        known = self.shared.endless.get(symbol)
         if known is None:
-            known = self.endless[symbol] = self.has_no_return(*self.code.functions[symbol])
+            known = self.shared.endless[symbol] = self.has_no_return(*self.code.functions[symbol])
         return known
 
     def has_no_return(self, begin: int, size: int) -> bool:
-        """Decode a function up to what may return; tell whether there was nothing such."""
-        at, end = begin, begin + size
-        while at < end:
-            effects = self.machine.decode(self.code.text, at)
+        """Tell whether nothing in a function can return: no return, no jump to elsewhere."""
+        end = begin + size
+        for at, effects in self.shared.decoded(self.machine, self.code.text, begin, end).items():
             if effects.flow in (Flow.RETURN, Flow.INDIRECT_JUMP) or effects.unknown:
                 return False
             if effects.flow in (Flow.JUMP, Flow.BRANCH):
@@ -106,7 +131,6 @@ class CallResolver:
                 relocated = any(p in self.code.relocations for p in range(at, at + effects.size))
                 if relocated or not inside:
                     return False
-            at += effects.size
         return True
 
     def every_argument(self) -> int:
@@ -140,14 +164,14 @@ class CallResolver:
         changed = False
         for symbol, shape in self.called.items():
             reads = shape.reads(self.machine)
-            if symbol in self.refined or not reads & suspected:
+            if symbol in self.shared.refined or not reads & suspected:
                 continue
             if symbol not in self.code.functions:
                 continue
-            self.refined[symbol] = reads  # also while it is looked at: it may be recursive
+            self.shared.refined[symbol] = reads  # also while it is looked at: it may be recursive
             found = reads & self.entry_reads(symbol, shape, layouts, depth)
             changed |= found != reads
-            self.refined[symbol] = found
+            self.shared.refined[symbol] = found
         return changed
 
     def entry_reads(self, symbol: str, shape: CallShape, layouts: Layouts, depth: int) -> int:
@@ -169,14 +193,13 @@ class CallResolver:
             begin + size,
             points,
             lambda _, issue: issues.append(issue),
-            self.refined,
-            self.endless,
+            self.shared,
         )
         source = FlowInput(
-            code=self.code.text,
             begin=begin,
             end=begin + size,
             machine=self.machine,
+            decoded=self.decoded,
             points=points,
             homes=(0, 1 << 32),
             result_units=shape.returns_units(self.machine),

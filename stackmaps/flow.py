@@ -7,7 +7,7 @@ the proof cannot follow become findings, since such a function is not proved.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from stackmaps.isa.effects import FP_BASE, SP_BASE, Effects, Flow, Machine, StackAccess
@@ -78,15 +78,16 @@ class FunctionFlow:
 class FlowInput:
     """One function to follow. ``call_effect`` and ``tail_call`` answer for places in the code.
 
+    ``decoded`` returns the instructions of [begin, end) in order.
     ``points`` are return addresses, where blocks start and states are kept.
     ``tail_call`` says for a jump out of the function what it reads, None for a plain jump;
     ``homes`` is the range of distances (low, high] that the home slots take.
     """
 
-    code: bytes
     begin: int
     end: int
     machine: Machine
+    decoded: Callable[[int, int], Mapping[int, Effects]]
     points: Collection[int]
     homes: tuple[int, int]
     result_units: int
@@ -106,7 +107,7 @@ class _Follower:
         self.source = source
         self.units = source.machine.units
         self.issues: list[Issue] = []
-        self.instructions: dict[int, Effects] = {}
+        self.instructions: Mapping[int, Effects] = {}
         self.leaders: set[int] = set(source.points)
         self.blocks: dict[int, Block] = {}
         self.entry_states: dict[int, State] = {}
@@ -126,20 +127,17 @@ class _Follower:
         return FunctionFlow(source.begin, source.end, self.blocks, states, self.issues)
 
     def decode(self) -> None:
-        """Decode from begin to end and find where blocks start."""
+        """Find where blocks start."""
         source = self.source
-        code, decode = source.code, source.machine.decode
-        at, end = source.begin, source.end
-        while at < end:
-            effects = decode(code, at)
-            self.instructions[at] = effects
+        self.instructions = source.decoded(source.begin, source.end)
+        at = source.begin
+        for at, effects in self.instructions.items():
             if effects.flow is not Flow.NEXT and effects.flow is not Flow.CALL:
                 self.leaders.add(at + effects.size)
                 if effects.target is not None:
                     self.leaders.add(at + effects.target)
-            at += effects.size
-        if at != end:
-            self.issues.append(Issue(end, "its last instruction reaches past its end"))
+        if self.instructions and at + self.instructions[at].size != source.end:
+            self.issues.append(Issue(at, "its last instruction reaches past its end"))
 
     def enter(self, start: int, state: State, frm: int) -> list[int]:
         """Note that ``start`` is reached with ``state``; return it if it is new."""

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from stackmaps.callees import CallResolver
+from stackmaps.callees import CallResolver, Shared
 from stackmaps.calls import CallShape, Signatures
 from stackmaps.constants import known_stack_bytes
 from stackmaps.errors import StackMapError
@@ -115,6 +115,7 @@ class Proof:
 
 def prove(code: ObjectCode, layouts: Layouts, signatures: Signatures) -> Proof:
     """Prove every function of an object. Raises StackMapError where object and layouts disagree."""
+    check_records(code, signatures)
     functions = [
         function
         for stack_map in code.stack_maps
@@ -125,12 +126,28 @@ def prove(code: ObjectCode, layouts: Layouts, signatures: Signatures) -> Proof:
     return Proof(tuple(prove_function(code, f, layouts, signatures, shared) for f in functions))
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What the proofs of one object's functions learn about callees and pass on."""
+def check_records(code: ObjectCode, signatures: Signatures) -> None:
+    """Check that no call of a function that can be suspended lacks its record.
 
-    refined: dict[str, int] = field(default_factory=dict)
-    endless: dict[str, bool] = field(default_factory=dict)
+    LLVM's instruction selectors do not all know the "deopt" bundle (GlobalISel, which AArch64 uses
+    without optimisation, drops it in silence). Raises StackMapError.
+    """
+    points = set()
+    suspendable = set(signatures.suspendable)
+    for stack_map in code.stack_maps:
+        for function in stack_map.functions:
+            points |= {function.address + r.instruction_offset for r in function.records}
+            if function.records:
+                suspendable.add(code.name_at(function.address) or "")
+    for relocation in code.relocations.values():
+        symbol, at = relocation.symbol, relocation.offset
+        if symbol.name not in suspendable or at + 4 in points:
+            continue
+        before = code.text[at - 1 : at] if code.isa == "x86_64" else code.text[at + 3 : at + 4]
+        if before == b"\xe8" or (code.isa == "aarch64" and before and before[0] >> 2 == 0b100101):
+            raise StackMapError(
+                f"call of {symbol.name} at text+{at:#x} has no stack map record: LLVM dropped it"
+            )
 
 
 def prove_function(
@@ -180,8 +197,7 @@ class _Prover:
             self.row.code_end,
             self.points,
             self.report,
-            self.shared.refined,
-            self.shared.endless,
+            self.shared,
         )
 
     def bits(self, distance: int, size: int) -> int:
@@ -216,10 +232,10 @@ class _Prover:
         row = self.row
         flow = follow(
             FlowInput(
-                code=self.code.text,
                 begin=row.code_begin,
                 end=row.code_end,
                 machine=self.machine,
+                decoded=self.calls.decoded,
                 points=self.points,
                 homes=self.homes,
                 result_units=self.own_result(self.signatures.of_symbol(self.name)),

@@ -33,13 +33,14 @@ def lower_module(
     ``type_ids``: canonical type numbers; by default the index of the first equal type.
     ``exclude``: functions that are only declared here, since they are in another object.
     ``only``: if given, just these functions are defined, and everything else (data, thunks,
-    stubs, other functions) is declared. Raises UnsupportedFeature.
+    stubs, other functions) is declared; they get more careful code, since they failed the proof.
+    Raises UnsupportedFeature.
     """
     module = vm.module
     if type_ids is None:
         type_ids = {module.types[index]: index for index in canonical_types(module)}
-    names = Names(module, prefix, type_ids)
     whole = only is None
+    names = Names(module, prefix, type_ids, careful=not whole)
     parts = [_data(names, external=not whole), _runtime()]
     for func_index in range(module.num_imported_funcs):
         if whole:

@@ -37,6 +37,14 @@ class Names:
     module: Module
     prefix: str
     type_ids: Mapping[FuncType, int]
+    # A volatile load is not merged with others into the load of a chosen address, which LLVM
+    # would then compute ahead of a point.
+    careful: bool = False
+
+    @property
+    def load_home(self) -> str:
+        """The instruction that loads from a home slot."""
+        return "load volatile" if self.careful else "load"
 
     def symbol(self, func_index: int) -> str:
         """Return a function's symbol, with the at sign."""

@@ -37,7 +37,7 @@ def slot_pointer(fn: FunctionLowering, slot: int) -> str:
 def load_local(fn: FunctionLowering, index: int) -> str:
     """Return the text of the load of a local from its home."""
     pointer = slot_pointer(fn, fn.plan.local_slots[index])
-    return f"load {fn.types[index]}, ptr {pointer}, align 8{ir.HOME}"
+    return f"{fn.names.load_home} {fn.types[index]}, ptr {pointer}, align 8{ir.HOME}"
 
 
 def store_locals(fn: FunctionLowering, locals_: int) -> None:
@@ -57,7 +57,7 @@ def store_operand(fn: FunctionLowering, position: int, llvm: str, value: str) ->
 def load_operand(fn: FunctionLowering, position: int, llvm: str) -> str:
     """Load an operand from its home."""
     pointer = slot_pointer(fn, fn.plan.operand_slots[position])
-    return fn.emit(f"load {llvm}, ptr {pointer}, align 8{ir.HOME}")
+    return fn.emit(f"{fn.names.load_home} {llvm}, ptr {pointer}, align 8{ir.HOME}")
 
 
 def bundle(fn: FunctionLowering, offset: int) -> str:

@@ -16,7 +16,7 @@ void mvvm_os_expect_writes(void *address, size_t size);
 size_t mvvm_os_page_size(void);
 
 /* -- Faults and checkpoint requests (os_signal.c) -- */
-/* Installs the fault handler (alternate stack) and the SIGUSR1/timer handlers. */
+/* Installs the fault handler (alternate stack) and the SIGUSR1/timer handlers, once. */
 void mvvm_os_install_handlers(void);
 int mvvm_os_start_timer(double seconds);
 

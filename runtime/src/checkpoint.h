@@ -41,6 +41,7 @@ struct mvvm_test_action {
 void mvvm_test_init(void);
 struct mvvm_test_action mvvm_test_leave(void);
 bool mvvm_test_stop_at_resume(void); /* LEAVE_AT=0 */
+void mvvm_test_dump_stack(const char *path); /* beside a snapshot */
 void mvvm_test_exit(bool checkpointed);
 
 /* -- snapshot.c, restore.c ------------------------------------------------------------------- */

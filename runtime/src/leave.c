@@ -113,8 +113,10 @@ static void roundtrip(void)
 static void serve_tests(void)
 {
     const struct mvvm_test_action action = mvvm_test_leave();
-    if (action.path != NULL)
+    if (action.path != NULL) {
         report_test(mvvm_checkpoint_write(action.path, "test", false));
+        mvvm_test_dump_stack(action.path);
+    }
     if (action.stop) {
         const char *message = mvvm_checkpoint_write(mvvm_options.snapshot_path, "test", false);
         report_test(message);

@@ -118,6 +118,7 @@ int main(int argc, char **argv, char **envp)
     if (mvvm_module_count != 1)
         mvvm_fatal(MVVM_EXIT_SYSTEM, "internal error: an executable of %u modules", mvvm_module_count);
     const struct mvvm_module *module = mvvm_modules[0];
+    mvvm_os_install_handlers(); /* a request while a snapshot is read waits for the first point */
     mvvm_requests_init(module->migratable);
     if (mvvm_options.restore_path != NULL)
         restore(module);

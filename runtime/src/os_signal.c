@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/time.h>
@@ -89,6 +90,10 @@ static void on_timer(int number)
 
 void mvvm_os_install_handlers(void)
 {
+    static bool installed;
+    if (installed)
+        return;
+    installed = true;
     size_t size = HANDLER_STACK_SIZE;
 #ifdef _SC_SIGSTKSZ
     const long wanted = sysconf(_SC_SIGSTKSZ); /* wide vector states need more than the constant */
@@ -112,6 +117,8 @@ void mvvm_os_install_handlers(void)
     sigaction(SIGUSR1, &action, NULL);
     action.sa_handler = on_timer;
     sigaction(SIGALRM, &action, NULL);
+
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of the write */
 }
 
 int mvvm_os_start_timer(double seconds)

@@ -48,11 +48,7 @@ bool mvvm_resolve_host(void *data, const struct mvvm_module *module, const struc
     (void)module;
     if (import->kind != MVVM_EXTERN_FUNC)
         return false;
-    /* The first name that WASI had; programs that old use the functions alike, save a few that answer an errno. */
-    const char *name = strcmp(import->module, "wasi_unstable") == 0 ? "wasi_snapshot_preview1" : import->module;
-    out->host = find_host(mvvm_wasi_funcs, name, import->name);
-    if (out->host == NULL)
-        out->host = find_host(mvvm_wasi_funcs, import->module, import->name);
+    out->host = find_host(mvvm_wasi_funcs, import->module, import->name);
     if (out->host == NULL)
         out->host = find_host(mvvm_env_funcs, import->module, import->name);
     return out->host != NULL;

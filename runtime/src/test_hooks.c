@@ -34,7 +34,8 @@ void mvvm_test_init(void)
     }
     mvvm_test_active =
         leave_at != never || roundtrip_every != 0 || each_prefix != NULL || getenv("MVVM_TEST_COUNT") != NULL;
-    mvvm_flag = mvvm_test_active ? 1 : 0;
+    if (mvvm_test_active)
+        mvvm_flag = 1; /* never 0: a request may have come already */
 }
 
 struct mvvm_test_action mvvm_test_leave(void)
@@ -54,6 +55,34 @@ struct mvvm_test_action mvvm_test_leave(void)
 bool mvvm_test_stop_at_resume(void)
 {
     return leave_at == 0;
+}
+
+/* MVVM_TEST_DUMP_STACK=1. `path`.stack holds, little-endian: u64 sp, fp, pc, return address where walking ends, number of
+ * codes, size of the image; per code: u64 address of the text, size of the frame table, the table; the image from sp up. */
+void mvvm_test_dump_stack(const char *path)
+{
+    char name[4096];
+    if (getenv("MVVM_TEST_DUMP_STACK") == NULL || snprintf(name, sizeof name, "%s.stack", path) >= (int)sizeof name)
+        return;
+    FILE *file = fopen(name, "wb");
+    if (file == NULL)
+        mvvm_fatal(MVVM_EXIT_SYSTEM, "cannot write %s: %s", name, strerror(errno));
+    const struct mvvm_module *module = mvvm_modules[0];
+    const struct mvvm_position *position = &mvvm_last_frame;
+    const uint64_t image_size = (uintptr_t)mvvm_stack_top(&mvvm_stack) - position->sp;
+    const uint64_t head[] = {position->sp,       position->fp, position->pc, (uintptr_t)mvvm_wasm_return,
+                             module->code_count, image_size};
+    fwrite(head, sizeof head, 1, file);
+    for (uint32_t k = 0; k < module->code_count; k++) {
+        uint32_t table_size;
+        memcpy(&table_size, module->codes[k].frame_table + 40, sizeof table_size);
+        const uint64_t code[] = {(uintptr_t)module->codes[k].text, table_size};
+        fwrite(code, sizeof code, 1, file);
+        fwrite(module->codes[k].frame_table, table_size, 1, file);
+    }
+    fwrite((const void *)position->sp, image_size, 1, file);
+    if (fclose(file) != 0)
+        mvvm_fatal(MVVM_EXIT_SYSTEM, "cannot write %s: %s", name, strerror(errno));
 }
 
 static FILE *open_report(const char *path)

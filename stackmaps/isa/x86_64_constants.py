@@ -32,11 +32,11 @@ def constant_actions(code: bytes) -> tuple[Action, ...]:
 def _actions(insn: Any) -> list[Action]:
     ops = insn.operands
     mnemonic: str = insn.mnemonic
-    if len(ops) < 2:
+    if not ops:
         return []
     names = [str(insn.reg_name(o.reg)) if o.type == cs.X86_OP_REG else "" for o in ops]
     unit = register_unit(names[0])
-    same = bool(names[0]) and names[-1] == names[-2] and len(set(names[-2:])) == 1
+    same = len(ops) > 1 and bool(names[0]) and len(set(names[-2:])) == 1
     if unit is not None and same and _ZERO.fullmatch(mnemonic):
         return [SetRegister(unit, bytes(_width(mnemonic, names[0])))]
     if unit is not None and same and _ONES.fullmatch(mnemonic):
@@ -60,6 +60,9 @@ def _actions(insn: Any) -> list[Action]:
 _OPERATIONS: Final = {name: name for name in ("add", "sub", "and", "or", "xor", "shl", "shr")}
 
 
+_UNARY: Final = {"inc": ("add", 1), "dec": ("sub", 1), "not": ("xor", -1), "neg": ("rsub", 0)}
+
+
 def _compute(insn: Any, ops: Any, names: list[str], unit: int) -> list[Action]:
     """Arithmetic on registers and immediates, ``lea`` included."""
     bits = 8 * ops[0].size
@@ -74,8 +77,12 @@ def _compute(insn: Any, ops: Any, names: list[str], unit: int) -> list[Action]:
             elif name:
                 return []
         return [Compute(unit, "add", tuple(sources), bits)]
-    operation = _OPERATIONS.get(insn.mnemonic)
-    if operation is None or len(ops) != 2:
+    if insn.mnemonic in _UNARY:
+        operation, operand = _UNARY[insn.mnemonic]
+        sources = [operand, (unit, 0)] if operation == "rsub" else [(unit, 0), operand]
+        return [Compute(unit, operation.removeprefix("r"), tuple(sources), bits)]
+    operation = _OPERATIONS.get(insn.mnemonic, "")
+    if not operation or len(ops) != 2:
         return []
     if ops[1].type == cs.X86_OP_IMM:
         return [Compute(unit, operation, ((unit, 0), ops[1].imm), bits)]

@@ -76,7 +76,7 @@ class Mover:
         assert count.exists() and memory.exists(), finished
         return Reference(finished, int(count.read_text()), memory.read_text())
 
-    def moments(self, isa: str) -> list[Moment]:
+    def moments(self, isa: str, **variables: str) -> list[Moment]:
         """Take a snapshot at every point that a run passes.
 
         One run takes them all; where files change underneath, or where there are too many, each
@@ -93,7 +93,8 @@ class Mover:
             stops = in_parallel(partial(self.stop_at, isa, number) for number in numbers)
             return [moment for moment, _ in stops]
         prefix = self.folder / f"each-{isa}"
-        assert self.stay(isa, MVVM_TEST_SNAPSHOT_EACH=str(prefix)).leaves == leaves
+        each = self.stay(isa, MVVM_TEST_SNAPSHOT_EACH=str(prefix), **variables)
+        assert each.leaves == leaves
         return [moment_of(number, Path(f"{prefix}.{number}")) for number in numbers]
 
     def stop_at(self, isa: str, number: int) -> tuple[Moment, Finished]:
@@ -147,10 +148,11 @@ def difference(
         return f"status {rest.status} instead of {wanted.status}: {rest.stderr[-400:]}"
     found = before + rest.stdout
     if found != wanted.stdout:
-        at = len(os.path.commonprefix([found, wanted.stdout]))
+        pairs = zip(found, wanted.stdout, strict=False)
+        at = next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(found), len(before)))
         return (
-            f"output of {len(found)} bytes ({len(before)} of them before the move) differs at {at}: "
-            f"{found[at : at + 40]!r} instead of {wanted.stdout[at : at + 40]!r}"
+            f"output of {len(found)} bytes, {len(before)} of them before the move, differs at {at}:"
+            f" {found[at : at + 40]!r} instead of {wanted.stdout[at : at + 40]!r}"
         )
     if rest.stderr != wanted.stderr:
         return f"errors {rest.stderr!r} instead of {wanted.stderr!r}"

@@ -16,15 +16,17 @@ import pytest
 
 from mvvm_aot.abi import EXIT_CHECKPOINTED
 from tests.migrate.harness import POISON, Moment, Mover, difference
-from tests.programs.catalog import LONG, PROGRAMS, Program
+from tests.programs.build import compile_c
+from tests.programs.catalog import C_FLAGS, LONG, PROGRAMS, Program
 from tests.programs.native import ISAS, TIME_LIMIT, Builder, Variant, other_isa, spawn
 
 MOVES: Final = 10
 BY_NAME: Final = {program.name: program for program in PROGRAMS}
 CHAINED: Final = (
-    "recursion", "mutual", "locals200", "params", "vectors", "callbacks", "stdio", "machine",
-    "sorts", "digest", "interpreter", "trap-memory", "operands", "multivalue", "extremes", "globals",
-)  # fmt: skip
+    *("recursion", "mutual", "locals200", "params", "vectors", "callbacks", "stdio", "machine"),
+    *("sorts", "digest", "interpreter", "trap-memory", "operands", "multivalue", "extremes"),
+    *("globals", "sieve"),
+)
 
 
 @pytest.mark.parametrize("name", CHAINED)
@@ -175,13 +177,12 @@ def test_a_blocked_read_loses_nothing(
     trip.stdin = read_end
     os.write(write_end, text[:7])
     process = trip.start(isa)
-    assert process.stdout is not None
-    already = process.stdout.read1(1000)  # it has read all there was, and waits
+    already = first_words(process)  # it has read all there was, and waits
     time.sleep(0.3)
     assert trip.stop(process, already)
     os.write(write_end, text[7:20])
     process = trip.start(other_isa(isa))
-    already = process.stdout.read1(1000) if process.stdout is not None else b""
+    already = first_words(process)
     time.sleep(0.3)
     assert trip.stop(process, already)
     os.write(write_end, text[20:])
@@ -190,6 +191,12 @@ def test_a_blocked_read_loses_nothing(
     stay = journey(builder, replace(BY_NAME["reads"], stdin=text), tmp_path)
     assert last_lines(trip.output) == last_lines(from_file(stay, text))
     assert trip.output.count(b"total") == 1
+
+
+def first_words(process: subprocess.Popen[bytes]) -> bytes:
+    """Wait until a process says something and return it."""
+    assert process.stdout is not None
+    return os.read(process.stdout.fileno(), 1000)
 
 
 def last_lines(output: bytes) -> list[bytes]:
@@ -205,3 +212,21 @@ def from_file(trip: Journey, text: bytes) -> bytes:
         trip.stdin = file.fileno()
         assert trip.end(trip.start("x86_64")) == 0, trip.errors
     return trip.output
+
+
+COUNTER: Final = Path(__file__).resolve().parents[2] / "examples" / "counter.c"
+
+
+def test_the_counter_moves_and_moves_back(builder: Builder, tmp_path: Path) -> None:
+    """The example's own checkpoint at the fifth tick; then it is stopped again, by a signal."""
+    flags = (*C_FLAGS, "-O2")
+    wasm = compile_c([COUNTER], tmp_path / "counter.wasm", flags, "wasm32-wasi")
+    trip = journey(builder, Program("counter", "", args=("0.25",)), tmp_path, wasm)
+    assert trip.end(trip.start("x86_64")) == EXIT_CHECKPOINTED, trip.errors
+    trip.restore, trip.hops = tmp_path / "hop-0.snap", 1
+    assert trip.output == b"0\n1\n2\n3\n4\n"
+    process = trip.start("aarch64")
+    already = first_words(process) + first_words(process)
+    assert trip.stop(process, already)
+    assert trip.end(trip.start("x86_64")) == 0, trip.errors
+    assert trip.output == b"".join(b"%d\n" % tick for tick in range(10))

@@ -64,8 +64,8 @@ def _c(
     )
 
 
-def _wat(name: str, *, status: int = 0, trap: str = "") -> Program:
-    return Program(name, f"{name}.wat", status=status, trap=trap)
+def _wat(name: str, *, status: int = 0, trap: str = "", sampled: bool = False) -> Program:
+    return Program(name, f"{name}.wat", status=status, trap=trap, sampled=sampled)
 
 
 def _trap(kind: str, message: str, *, level: str = "-O2") -> Program:
@@ -79,9 +79,9 @@ PROGRAMS: Final[tuple[Program, ...]] = (
     _c("locals200"),
     _c("params"),
     _c("params-O0", source="params.c", level="-O0"),
-    _c("vectors"),
-    _c("vectors-avx", source="vectors.c", level="-O3", x86_cpu="x86-64-v3"),
-    _c("loops"),
+    _c("vectors", sampled=True),
+    _c("vectors-avx", source="vectors.c", level="-O3", sampled=True, x86_cpu="x86-64-v3"),
+    _c("loops", sampled=True),
     _c("callbacks"),
     _c("stdio"),
     _c("sleeps", memory_varies=True),
@@ -96,7 +96,7 @@ PROGRAMS: Final[tuple[Program, ...]] = (
     _c("bigint"),
     _c("matrix"),
     _c("matrix-O0", source="matrix.c", level="-O0"),
-    _c("sieve"),
+    _c("sieve", sampled=True),
     _c("queens"),
     _c("digest"),
     _c("interpreter"),
@@ -117,7 +117,7 @@ PROGRAMS: Final[tuple[Program, ...]] = (
     _wat("indirect"),
     _wat("multivalue"),
     _wat("extremes"),
-    _wat("loop_shapes"),
+    _wat("loop_shapes", sampled=True),
     _wat("globals"),
     _wat("grow"),
     _wat("bulk", status=TRAPPED, trap="out of bounds memory access"),
@@ -129,5 +129,5 @@ PROGRAMS: Final[tuple[Program, ...]] = (
     _wat("exhaust", status=TRAPPED, trap="call stack exhausted"),
 )
 
-# Runs of seconds, for moments chosen by a clock: name of the source, arguments are given by the test.
+# A run of seconds, for moments chosen by a clock; the test gives the argument.
 LONG: Final = _c("longs")

@@ -93,10 +93,13 @@ class Finished:
 
 
 def command_line(exe: Path, isa: str, program: Program) -> list[str]:
-    """Return the command that runs `exe` on this machine, emulated if it must be."""
+    """Return the arguments of a run on this machine, emulated if it must be.
+
+    The guest sees the program's name as its first argument on every ISA: it ends up in its memory.
+    """
     emulator = find_emulator(target_by_name(isa))
     if emulator is None:
-        return [str(exe), *program.args]
+        return [program.name, *program.args]
     return [emulator, "-0", program.name, str(exe), *program.args]
 
 
@@ -113,6 +116,7 @@ def spawn(
     """Start `exe` with the program's arguments and environment and the given MVVM_ variables."""
     return subprocess.Popen(
         command_line(exe, isa, program),
+        executable=find_emulator(target_by_name(isa)) or exe,
         env={**dict(program.env), **variables},
         stdin=stdin,
         stdout=stdout,

@@ -19,7 +19,7 @@ from mvvm_aot.errors import SystemFailure
 from mvvm_aot.targets import Target
 
 NATIVE_TIMEOUT: Final = 60.0
-EMULATED_TIMEOUT: Final = 180.0
+EMULATED_TIMEOUT: Final = 400.0
 MAX_CRASHES: Final = 10
 HANGS: Final = "hangs"
 

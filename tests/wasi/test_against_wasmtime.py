@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -212,3 +214,110 @@ def test_descriptors(pair: tuple[HarnessGuest, WasmtimeGuest]) -> None:
     ours, theirs = script(pair[0]), script(pair[1])
     differing = [(i, ours[i], theirs[i]) for i in range(len(theirs)) if ours[i] != theirs[i]]
     assert differing == []
+
+
+# -- Random sequences ---------------------------------------------------------------------------
+
+# (operation, ours, theirs) where both fail: several things are wrong, and another is told first.
+OTHER_ERRNO: Final = {
+    ("open directory", 54, 32),
+    ("link", 44, 63),
+    ("link", 44, 54),
+    ("link", 44, 32),
+}
+
+
+def random_operation(numbers: random.Random) -> tuple[str, Callable[[Guest], object]]:
+    """Return a name and an operation on paths that collide often."""
+
+    def path() -> str:
+        count = numbers.choice((1, 1, 2, 2, 3, 4))
+        return "/".join(numbers.choice(("a", "b", "c", "d", ".", "..")) for _ in range(count))
+
+    one, other, follow = path(), path(), numbers.random() < 0.5
+    operations: dict[str, Callable[[Guest], object]] = {
+        "create": lambda guest: opener(CREAT | (EXCL if follow else 0), FD_WRITE)(guest, one),
+        "open": lambda guest: opener(0, FD_READ, follow)(guest, one),
+        "open directory": lambda guest: opener(DIRECTORY, FD_READ, follow)(guest, one),
+        "create_directory": lambda guest: guest.mkdir(one),
+        "symlink": lambda guest: guest.symlink(other, one),
+        "rename": lambda guest: guest.rename(one, other),
+        "link": lambda guest: guest.link(one, other),
+        "unlink_file": lambda guest: guest.unlink(one),
+        "remove_directory": lambda guest: guest.rmdir(one),
+        "filestat": lambda guest: brief(guest.path_filestat(one, follow)),
+        "readlink": lambda guest: guest.readlink(one),
+    }
+    name = numbers.choice([*operations, "create_directory", "symlink"])
+    return name, operations[name]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_sequences(start: StartGuest, tmp_path: Path, seed: int) -> None:
+    roots = [tmp_path / name / "root" for name in ("ours", "theirs")]
+    for root in roots:
+        root.mkdir(parents=True)
+        (root.parent / "a").write_text("outside")
+    ours = start()
+    assert ours.init(f"{roots[0]}::/d") == "ok"
+    assert ours.say(f"openat2 {seed % 2}") == "ok"
+    theirs = WasmtimeGuest([(roots[1], "/d")])
+    numbers = random.Random(seed)
+    for step in range(150):
+        name, operation = random_operation(numbers)
+        mine, other = operation(ours), operation(theirs)
+        assert mine == other or (name, mine, other) in OTHER_ERRNO, (step, name)
+    assert tree_of(roots[0]) == tree_of(roots[1])
+    assert tree_of(roots[0].parent, depth=1) == tree_of(roots[1].parent, depth=1)
+
+
+def tree_of(root: Path, depth: int = 99) -> list[tuple[str, str]]:
+    """Return what is below a directory: each path with its kind or a link's target."""
+    found: list[tuple[str, str]] = []
+    for path in sorted(root.iterdir()):
+        kind = str(path.readlink()) if path.is_symlink() else "/" if path.is_dir() else ""
+        found.append((path.name, kind))
+        if kind == "/" and depth > 1:
+            found += [(f"{path.name}/{name}", text) for name, text in tree_of(path, depth - 1)]
+    return found
+
+
+@pytest.mark.parametrize("openat2", ["0", "1"])
+def test_directories_swapped_meanwhile(start: StartGuest, tmp_path: Path, openat2: str) -> None:
+    """Nothing outside is reached while a directory and a link outwards change places."""
+    root = tmp_path / "root"
+    (root / "in" / "dir").mkdir(parents=True)
+    (root / "in" / "dir" / "name").write_text("inside")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "name").write_text("outside")
+    (root / "in" / "link").symlink_to("../../outside")
+    done = threading.Event()
+
+    def swap() -> None:
+        names = [root / "in" / name for name in ("dir", "link", "away")]
+        while not done.is_set():
+            names[0].rename(names[2])
+            names[1].rename(names[0])
+            names[0].rename(names[1])
+            names[2].rename(names[0])
+
+    guest = start()
+    assert guest.init(f"{root}::/d") == "ok"
+    guest.say(f"openat2 {openat2}")
+    thread = threading.Thread(target=swap)
+    thread.start()
+    answers = set()
+    try:
+        for _ in range(400):
+            error, fd = guest.open("in/dir/../dir/name", rights=FD_READ)
+            answers.add(guest.read(fd, 100)[1] if error == 0 else error)
+            if error == 0:
+                guest.call("fd_close", fd)
+            guest.call("path_unlink_file", 3, *guest.put_path("in/link/name"))
+            guest.rename("in/link/name", "stolen")
+    finally:
+        done.set()
+        thread.join()
+    assert b"outside" not in answers
+    assert (tmp_path / "outside" / "name").read_text() == "outside"
+    assert not (root / "stolen").exists()

@@ -100,11 +100,34 @@ def test_like_wasmtime(build: dict[str, Path], tmp_path: Path, name: str, target
         target=target,
         dirs=[f"{root}::/d"],
         env={"FOO": "bar"},
+        opt_level=1,
     )
     done = command.run(input=STDIN, capture_output=True, timeout=60)
     assert done.stdout.decode() == expected[1].decode()
     assert (done.returncode, contents(root)) == (expected[0], expected[2])
     assert (tmp_path / "ours" / "secret").read_text() == "secret"
+
+
+def test_unstable_numbers(tmp_path: Path) -> None:
+    """`wasi_unstable` counts 2 as from the start: its functions are found under its own name."""
+    module = tmp_path / "unstable.wasm"
+    module.write_bytes(
+        wasmtime.wat2wasm(
+            """
+            (module
+              (import "wasi_unstable" "fd_seek"
+                (func $seek (param i32 i64 i32 i32) (result i32)))
+              (import "wasi_unstable" "proc_exit" (func $exit (param i32)))
+              (memory (export "memory") 1)
+              (func (export "_start")
+                (drop (call $seek (i32.const 0) (i64.const 3) (i32.const 2) (i32.const 8)))
+                (call $exit (i32.load (i32.const 8)))))
+            """
+        )
+    )
+    (tmp_path / "input").write_bytes(bytes(100))
+    with (tmp_path / "input").open("rb") as stdin:
+        assert api.prepare_run(module).run(stdin=stdin, timeout=60).returncode == 3
 
 
 class Line:

@@ -1,8 +1,10 @@
 /* One command per test of tests/unit/runtime: see test_runtime.py. Prints "ok" at the end; every failed check ends the
  * program. Built with the address and undefined-behaviour sanitizers. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -185,6 +187,21 @@ static void write_snapshot(const char *path)
     struct mvvm_frames frames = fake_frames();
     fill_state(instance);
     CHECK(mvvm_snapshot_write(instance, &frames, path, "test") == NULL);
+    mvvm_frames_free(&frames);
+}
+
+/* The file may not grow to the snapshot's size: an error that names the file, and nothing stays behind. */
+static void test_full(const char *path)
+{
+    struct mvvm_instance *instance = fake_instance();
+    struct mvvm_frames frames = fake_frames();
+    const struct rlimit limit = {4096, 4096};
+    fill_state(instance);
+    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    const char *message = mvvm_snapshot_write(instance, &frames, path, "test");
+    CHECK(message != NULL && strstr(message, path) != NULL && strstr(message, strerror(EFBIG)) != NULL);
+    message = mvvm_snapshot_write(instance, &frames, "/nonexistent/x.snap", "test");
+    CHECK(message != NULL && strstr(message, strerror(ENOENT)) != NULL);
     mvvm_frames_free(&frames);
 }
 
@@ -389,6 +406,8 @@ int main(int argc, char **argv)
         test_misfits();
     else if (strcmp(command, "write") == 0)
         write_snapshot(path);
+    else if (strcmp(command, "full") == 0)
+        test_full(path);
     else if (strcmp(command, "read") == 0)
         test_read(path);
     else if (strcmp(command, "damage") == 0)

@@ -103,6 +103,12 @@ def test_writing_leaves_no_temporary(snapshot: Path) -> None:
     assert [path.name for path in snapshot.parent.iterdir()] == [snapshot.name]
 
 
+def test_a_snapshot_that_cannot_be_written_is_an_error(probe: Path, tmp_path: Path) -> None:
+    """A full disk and a missing folder are reported; no half file stays under any name."""
+    run_probe(probe, "full", str(tmp_path / "full.snap"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_python_and_c_agree_on_every_byte(probe: Path, snapshot: Path) -> None:
     """Python decodes C's snapshot to the same state and encodes it to the same bytes."""
     data = snapshot.read_bytes()

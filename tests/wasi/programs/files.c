@@ -88,7 +88,8 @@ static void attributes(void)
     TRY(stat("/d/file", &stat_of));
     printf("size %lld, links %d, regular %d, times %lld.%09ld %lld.%09ld\n",
            (long long)stat_of.st_size, (int)stat_of.st_nlink, S_ISREG(stat_of.st_mode),
-           (long long)stat_of.st_atim.tv_sec, stat_of.st_atim.tv_nsec, (long long)stat_of.st_mtim.tv_sec, stat_of.st_mtim.tv_nsec);
+           (long long)stat_of.st_atim.tv_sec, stat_of.st_atim.tv_nsec,
+           (long long)stat_of.st_mtim.tv_sec, stat_of.st_mtim.tv_nsec);
     int fd = open("/d/file", O_RDWR);
     times[0].tv_nsec = UTIME_OMIT;
     times[1].tv_nsec = UTIME_NOW;

@@ -1,0 +1,1 @@
+"""Tests of mvvm_aot.snapshot."""
