@@ -151,7 +151,9 @@ def c_header() -> str:
         lines.append(f"#define MVVM_{name} {globals()[name]:#x}u")
     lines.append(f"#define MVVM_MEMORY_RESERVATION {MEMORY_RESERVATION:#x}ull")
     lines.append("")
-    lines += [f"#define MVVM_TYPE_{name.upper()} {code:#x}u" for name, code in VALTYPE_CODES.items()]
+    lines += [
+        f"#define MVVM_TYPE_{name.upper()} {code:#x}u" for name, code in VALTYPE_CODES.items()
+    ]
     lines.append("")
     lines += [f"#define MVVM_TRAP_{name} {code}" for code, name, _ in TRAPS]
     lines.append("#define MVVM_TRAP_MESSAGES(X) \\")

@@ -1,4 +1,4 @@
-"""The back end: LLVM IR text -> object, assembly or optimised IR. llvmlite.binding appears here only.
+"""The back end: LLVM IR text -> object, assembly or IR. llvmlite.binding appears here only.
 
 Code is static (no GOT, no PLT), in the small code model. What LLVM refuses becomes a CodegenError.
 

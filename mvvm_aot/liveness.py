@@ -143,7 +143,7 @@ class _Scanner:
                 if not writes & bit:
                     reads |= bit
                 index += 1
-            elif kind == _SET or kind == _TEE:
+            elif kind in (_SET, _TEE):
                 writes |= 1 << imm
                 index += 1
             else:

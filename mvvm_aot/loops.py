@@ -127,9 +127,7 @@ def _update_at(instrs: tuple[Any, ...], index: int, loop: int) -> _Update | None
     return _Update(index, target, bits, sign * step)
 
 
-def _tail(
-    vf: ValidatedFunction, loop: int, branch: int
-) -> tuple[int, int | None, int, int] | None:
+def _tail(vf: ValidatedFunction, loop: int, branch: int) -> tuple[int, int | None, int, int] | None:
     """Read the test before the branch: (counted local, end local, end constant, bits)."""
     instrs = vf.instrs
     op: Op = instrs[branch - 1][1]

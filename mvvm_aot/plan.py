@@ -123,14 +123,18 @@ def _address_taken(module: Module, scans: Mapping[int, Scan]) -> set[int]:
     return taken
 
 
-def _call_graph(module: Module, scans: Mapping[int, Scan]) -> dict[int | FuncType, list[int | FuncType]]:
+def _call_graph(
+    module: Module, scans: Mapping[int, Scan]
+) -> dict[int | FuncType, list[int | FuncType]]:
     """Return caller -> callees; an indirect call goes by way of a node per function type."""
     graph: dict[int | FuncType, list[int | FuncType]] = {}
     for func_index in sorted(_address_taken(module, scans)):
         if func_index in scans:
             graph.setdefault(module.func_type(func_index), []).append(func_index)
     for func_index, scan in scans.items():
-        callees: list[int | FuncType] = [callee for callee in sorted(scan.callees) if callee in scans]
+        callees: list[int | FuncType] = [
+            callee for callee in sorted(scan.callees) if callee in scans
+        ]
         types = dict.fromkeys(module.types[index] for index in sorted(scan.indirect_types))
         callees += [func_type for func_type in types if func_type in graph]
         graph[func_index] = callees
@@ -224,7 +228,9 @@ def _function_points(
     return points
 
 
-def _with_homes(vf: ValidatedFunction, points: dict[int, Point], flow: FunctionFlow) -> FunctionPlan:
+def _with_homes(
+    vf: ValidatedFunction, points: dict[int, Point], flow: FunctionFlow
+) -> FunctionPlan:
     """Give every local and operand position that is live at some point its slots."""
     live = 0
     widths: list[int] = []

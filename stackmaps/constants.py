@@ -4,22 +4,24 @@ LLVM parks constants (the start value of a phi, a hoisted ``1.5``) in spill slot
 a slot needs no home: its bytes are known here, and whoever writes the frame fills them in. Only
 functions that the liveness found wanting are looked at, so this may take its time.
 
-Known are immediates, zero idioms, loads from read-only data, what simple arithmetic makes of them,
-and copies of what is known, through registers and slots. Everything else makes a register or a
-stack byte unknown. Sound because the address of no spill slot is taken (the flow reports it
-otherwise), so no callee can change one.
+Known are immediates, zero idioms, loads from read-only data, addresses of homes, what simple
+arithmetic makes of them, and copies of what is known, through registers and slots. Everything else
+makes a register or a stack byte unknown. Sound because the address of no spill slot is taken (the
+flow reports it otherwise), so no callee can change one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import reduce
+from typing import Final
 
 from stackmaps.flow import Block, FunctionFlow, Step
 from stackmaps.isa import aarch64_constants, x86_64_constants
 from stackmaps.isa.effects import (
     OPERATIONS,
     Compute,
+    Flip,
     Load,
     Machine,
     Move,
@@ -35,11 +37,32 @@ _CONSTANTS = {
 }
 
 
+# Known bytes, lowest first. A byte of a home's address is not a number yet: byte n of CFA - d is
+# ADDRESS + 8 d + n.
+Bytes = tuple[int, ...]
+ADDRESS: Final = 256
+
+
+def address_bytes(distance: int) -> Bytes:
+    """Return the eight bytes that stand for the address CFA - ``distance``."""
+    return tuple(ADDRESS + 8 * distance + n for n in range(8))
+
+
+def address_of(data: Bytes) -> int | None:
+    """Return d where ``data`` starts with the address CFA - d."""
+    distance = (data[0] - ADDRESS) // 8 if data else -1
+    return distance if distance >= 0 and data[:8] == address_bytes(distance) else None
+
+
+def _padded(data: Bytes, width: int) -> Bytes:
+    return data + (0,) * (width - len(data))
+
+
 @dataclass
 class _Known:
     """Registers by first unit, little-endian from bit 0; stack bytes by distance."""
 
-    registers: dict[int, bytes] = field(default_factory=dict)
+    registers: dict[int, Bytes] = field(default_factory=dict)
     stack: dict[int, int] = field(default_factory=dict)
 
     def copy(self) -> _Known:
@@ -57,10 +80,13 @@ class _Known:
 
 
 def known_stack_bytes(
-    code: ObjectCode, flow: FunctionFlow, machine: Machine, wanted: int
+    code: ObjectCode, flow: FunctionFlow, machine: Machine, wanted: int, bases: tuple[int, int]
 ) -> dict[int, dict[int, int]]:
-    """Return, by point, the known bytes among the ``wanted`` ones (bit d - 1: CFA - d)."""
-    actions = _Interpreter(code, machine, wanted)
+    """Return, by point, the known bytes among the ``wanted`` ones (bit d - 1: CFA - d).
+
+    ``bases``: how far below the CFA the stack and the frame pointer are in the function's body.
+    """
+    actions = _Interpreter(code, machine, wanted, bases)
     states = {flow.begin: _Known()}
     pending = [flow.begin]
     while pending:
@@ -86,6 +112,7 @@ class _Interpreter:
     code: ObjectCode
     machine: Machine
     wanted: int
+    bases: tuple[int, int]
 
     def run(self, block: Block, state: _Known) -> None:
         for step in block.steps:
@@ -96,13 +123,15 @@ class _Interpreter:
         actions = _CONSTANTS[self.machine.name](code)
         if not (actions or step.defs or step.effects.copies):
             return
-        results: list[tuple[int, bytes | None]] = []
-        stored: bytes | None = b""
+        results: list[tuple[int, Bytes | None]] = []
+        stored: Bytes | None = ()
         for action in actions:
             if isinstance(action, SetRegister):
-                results.append((action.register, action.data))
+                results.append((action.register, tuple(action.data)))
             elif isinstance(action, Move):
                 results.append((action.register, self.moved(action, state)))
+            elif isinstance(action, Flip):
+                results.append((action.register, self.flipped(action, state)))
             elif isinstance(action, Compute):
                 results.append((action.register, self.computed(action, state)))
             elif isinstance(action, Pool):
@@ -110,10 +139,14 @@ class _Interpreter:
             elif isinstance(action, Load):
                 results.append((action.register, self.loaded(step, action, state)))
             elif isinstance(action, Store) and stored is not None:
-                data = action.data
+                data: Bytes = tuple(action.data)
                 if action.register is not None:
-                    data = state.registers.get(action.register, b"")[: action.size]
+                    data = state.registers.get(action.register, ())[: action.size]
                 stored = stored + data if len(data) == action.size else None
+        address = step.effects.address
+        if address is not None and address.plain and address.units:
+            register = (address.units & -address.units).bit_length() - 1
+            results = [(register, address_bytes(self.bases[address.base] - address.disp))]
         self.forget(step, state)
         for register, known in results:
             if known is not None:
@@ -128,7 +161,7 @@ class _Interpreter:
         for copy in step.effects.copies:
             state.registers.pop(copy.to, None)
 
-    def store(self, step: Step, stored: bytes | None, state: _Known) -> None:
+    def store(self, step: Step, stored: Bytes | None, state: _Known) -> None:
         """Write to the stack: known bytes where there are as many as are written."""
         written = step.defs >> self.machine.units
         if not written:
@@ -142,41 +175,55 @@ class _Interpreter:
             else:
                 state.stack.pop(distance, None)
 
-    def moved(self, action: Move, state: _Known) -> bytes | None:
+    def moved(self, action: Move, state: _Known) -> Bytes | None:
         """Return a register's new value as made of another one's (or its own, for inserts)."""
         data = state.registers.get(action.source)
         if data is None or len(data) < action.size:
             return None
         if action.insert is not None:
             at, part = action.insert
-            return data[:at] + part + data[at + len(part) :]
-        return (data[: action.size] * action.repeat).ljust(action.width, b"\0")
+            return data[:at] + tuple(part) + data[at + len(part) :]
+        return _padded(data[: action.size] * action.repeat, action.width)
 
-    def computed(self, action: Compute, state: _Known) -> bytes | None:
+    def flipped(self, action: Flip, state: _Known) -> Bytes | None:
+        """Return a register's new value as another one's with some bits inverted."""
+        data = state.registers.get(action.source)
+        if data is None or len(data) < len(action.mask) or max(data) >= ADDRESS:
+            return None
+        bits = tuple(a ^ b for a, b in zip(data, action.mask, strict=False))
+        return _padded(bits, action.width)
+
+    def computed(self, action: Compute, state: _Known) -> Bytes | None:
         """Return an operation's result where all its sources are known."""
         mask = (1 << action.bits) - 1
-        values = []
+        values, addresses = [], []
         for source in action.sources:
             if isinstance(source, int):
                 values.append(source & mask)
                 continue
-            data = state.registers.get(source[0])
-            if data is None:
+            data = state.registers.get(source[0], ())[: action.bits // 8]
+            address = address_of(data)
+            if address is not None and not source[1] and action.bits == 64:
+                addresses.append(address)
+            elif data and max(data) < ADDRESS:
+                values.append(int.from_bytes(bytes(data), "little") << source[1] & mask)
+            else:
                 return None
-            values.append(int.from_bytes(data[: action.bits // 8], "little") << source[1] & mask)
+        if addresses:
+            return _moved_address(action.operation, addresses, values)
         result = reduce(OPERATIONS[action.operation], values) & mask
-        return result.to_bytes(8, "little")
+        return tuple(result.to_bytes(8, "little"))
 
-    def loaded(self, step: Step, action: Load, state: _Known) -> bytes | None:
+    def loaded(self, step: Step, action: Load, state: _Known) -> Bytes | None:
         """Return bytes loaded from the stack where all are known."""
         read = step.use >> self.machine.units
         top = read.bit_length() - action.skip
         data = [state.stack.get(top - n) for n in range(action.size)]
         if not read or any(byte is None for byte in data):
             return None
-        return bytes(b for b in data if b is not None).ljust(action.width, b"\0")
+        return _padded(tuple(b for b in data if b is not None), action.width)
 
-    def pool(self, offset: int, action: Pool) -> bytes | None:
+    def pool(self, offset: int, action: Pool) -> Bytes | None:
         """Return bytes of the constant pool: the relocation at the instruction names the place."""
         relocation = self.code.relocations.get(offset + action.place)
         if relocation is None:
@@ -185,4 +232,12 @@ class _Interpreter:
         at = relocation.symbol.value + relocation.addend + action.bias
         if section is None or not 0 <= at <= len(section) - action.size:
             return None
-        return (section[at : at + action.size] * action.repeat).ljust(action.width, b"\0")
+        return _padded(tuple(section[at : at + action.size]) * action.repeat, action.width)
+
+
+def _moved_address(operation: str, addresses: list[int], values: list[int]) -> Bytes | None:
+    """Return an address moved by small numbers; None for anything else done with addresses."""
+    if operation != "add" or len(addresses) != 1:
+        return None
+    up = sum(value - (value >> 63 << 64) for value in values)
+    return address_bytes(addresses[0] - up) if addresses[0] - up >= 0 else None

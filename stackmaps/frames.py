@@ -67,10 +67,24 @@ class Fill:
     """A constant that the machine code keeps in a spill slot over a point.
 
     The slot is at CFA - ``cfa_minus``; ``data`` is as long as the slot (a power of two up to 64).
+    With ``address_minus`` the slot holds the eight bytes of the address CFA - ``address_minus``
+    instead (a home's, kept for later), and ``data`` is empty.
     """
 
     cfa_minus: int
     data: bytes
+    address_minus: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Return the slot's size in bytes."""
+        return len(self.data) if self.address_minus is None else 8
+
+    def bytes_at(self, cfa: int) -> bytes:
+        """Return the slot's bytes in the frame whose CFA is ``cfa``."""
+        if self.address_minus is None:
+            return self.data
+        return (cfa - self.address_minus).to_bytes(8, "little")
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,7 +193,7 @@ def materialize(
         _put(data, cfa - row.fp_save - base, fp, 8)
         for fill in point.fills:
             at = cfa - fill.cfa_minus - base
-            data[at : at + len(fill.data)] = fill.data
+            data[at : at + fill.size] = fill.bytes_at(cfa)
         if depth:
             _write_values(data, cfa - row.homes - base, point, frames[depth - 1], reference)
         fp = cfa - row.fp_offset

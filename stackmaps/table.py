@@ -27,6 +27,7 @@ value list (LEB128 unsigned unless said otherwise; lists that are equal are stor
   n_locals   n * { local_index, u8 valtype, slot }         ascending local_index
   n_operands n * { u8 valtype, slot }                      bottom of the stack first
   n_fills    n * { cfa_minus, u8 size (1,2,4,...,64), size bytes }
+             or  { cfa_minus, u8 0, address_minus }        8 bytes: the address CFA - address_minus
 ```
 
 The parts stand in the order drawn, without gaps. Invariant of a decoded table: every number in it
@@ -340,7 +341,10 @@ def _encode_values(point: Point) -> bytes:
     for fill in point.fills:
         _put_leb(out, fill.cfa_minus)
         out.append(len(fill.data))
-        out += fill.data
+        if fill.address_minus is None:
+            out += fill.data
+        else:
+            _put_leb(out, fill.address_minus)
     return bytes(out)
 
 
@@ -390,6 +394,10 @@ class _Values:
         self.pos += size
         return self.data[self.pos - size : self.pos]
 
+    def fill(self) -> Fill:
+        cfa_minus, size = self.leb(), self.byte()
+        return Fill(cfa_minus, self.take(size)) if size else Fill(cfa_minus, b"", self.leb())
+
     def read(
         self, at: int
     ) -> tuple[tuple[tuple[int, int, int], ...], tuple[tuple[int, int], ...], tuple[Fill, ...]]:
@@ -397,7 +405,7 @@ class _Values:
         self.pos = at
         local_values = tuple((self.leb(), self.byte(), self.leb()) for _ in range(self.count()))
         operands = tuple((self.byte(), self.leb()) for _ in range(self.count()))
-        fills = tuple(Fill(self.leb(), self.take(self.byte())) for _ in range(self.count()))
+        fills = tuple(self.fill() for _ in range(self.count()))
         return local_values, operands, fills
 
 
@@ -421,10 +429,8 @@ def _check_point(point: Point) -> None:
             raise StackMapError(f"{where}: slot {slot} is taken, not even, or outside the frame")
         taken |= slots
     for fill in point.fills:
-        if (
-            len(fill.data) not in FILL_SIZES
-            or not len(fill.data) <= fill.cfa_minus <= row.frame_size
-        ):
+        inside = fill.size <= fill.cfa_minus <= row.frame_size
+        if not inside or fill.size not in FILL_SIZES or (fill.address_minus or 0) > row.frame_size:
             raise StackMapError(f"{where}: fill at CFA-{fill.cfa_minus} does not fit the frame")
 
 

@@ -26,7 +26,7 @@ from typing import Final
 
 from stackmaps.callees import CallResolver, Shared
 from stackmaps.calls import CallShape, Signatures
-from stackmaps.constants import known_stack_bytes
+from stackmaps.constants import ADDRESS, address_of, known_stack_bytes
 from stackmaps.errors import StackMapError
 from stackmaps.flow import FlowInput, FunctionFlow, Issue, follow
 from stackmaps.frames import VALUE_SIZES, Fill, PointLayout
@@ -299,18 +299,24 @@ class _Prover:
         wanted = 0
         for left in suspects.values():
             wanted |= left >> units
-        known = known_stack_bytes(self.code, flow, self.machine, wanted) if wanted else {}
+        known = self.known_bytes(flow, wanted) if wanted else {}
         for at, left in suspects.items():
             constant = known.get(at, {})
             fill: dict[int, int] = {}
+            whole = whole_addresses(constant, left >> units)
             for distance in _distances(left >> units):
-                if distance in constant:
+                if distance in constant and (constant[distance] < ADDRESS or distance in whole):
                     fill[distance] = constant[distance]
                     left &= ~(1 << units + distance - 1)
             if left:
                 self.explain(flow, at, left)
             elif fill:
                 self.fills[at] = make_fills(fill)
+
+    def known_bytes(self, flow: FunctionFlow, wanted: int) -> dict[int, dict[int, int]]:
+        """Return the constants among the ``wanted`` stack bytes, by point."""
+        bases = (self.row.frame_size, self.row.fp_offset)
+        return known_stack_bytes(self.code, flow, self.machine, wanted, bases)
 
     def explain(self, flow: FunctionFlow, at: int, left: int) -> None:
         """Report each register and stack range that is alive at a point and must not be."""
@@ -349,6 +355,16 @@ def _distances(bits: int) -> list[int]:
     return found
 
 
+def whole_addresses(known: Mapping[int, int], alive: int) -> set[int]:
+    """Return the distances of the bytes that belong to an address of which all eight are alive."""
+    found: set[int] = set()
+    for top in known:
+        data = tuple(known.get(top - n, -1) for n in range(8))
+        if address_of(data) is not None and top >= 8 and alive >> top - 8 & 0xFF == 0xFF:
+            found |= set(range(top - 7, top + 1))
+    return found
+
+
 def make_fills(known: Mapping[int, int]) -> tuple[Fill, ...]:
     """Pack bytes by distance from the CFA into fills of power-of-two sizes up to 64."""
     fills = []
@@ -356,10 +372,13 @@ def make_fills(known: Mapping[int, int]) -> tuple[Fill, ...]:
     while rest:
         top = rest[0]
         size = 1
-        while size < 64 and rest[: 2 * size] == list(range(top, top - 2 * size, -1)):
-            size *= 2
-        if top - size < 0:
-            raise StackMapError("a constant reaches above its frame")
-        fills.append(Fill(top, bytes(known[top - n] for n in range(size))))
+        address = address_of(tuple(known.get(top - n, -1) for n in range(8)))
+        if address is not None:
+            fills.append(Fill(top, b"", address))
+            size = 8
+        else:
+            while size < 64 and all(known.get(top - n, ADDRESS) < ADDRESS for n in range(2 * size)):
+                size *= 2
+            fills.append(Fill(top, bytes(known[top - n] for n in range(size))))
         rest = rest[size:]
     return tuple(fills)

@@ -176,9 +176,7 @@ def _operand_types(fn: FunctionLowering, frame: Frame) -> list[tuple[int, str]]:
     return found + [(frame.height + k, llvm) for k, llvm in enumerate(frame.results)]
 
 
-def _loaded(
-    fn: FunctionLowering, edges: list[Edge], values: list[Any], position: int
-) -> list[str]:
+def _loaded(fn: FunctionLowering, edges: list[Edge], values: list[Any], position: int) -> list[str]:
     """Return an operand's values with those at home loaded."""
     llvm = fn.at_home_types.get(position, "")
     slots = fn.plan.operand_slots

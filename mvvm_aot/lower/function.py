@@ -80,6 +80,7 @@ def _shapes() -> dict[Op, tuple[int, Any]]:
 
 
 SHAPES: Final[dict[Op, tuple[int, Any]]] = _shapes()
+_NO_ROW: Final[tuple[int, Any]] = (_OTHER, None)
 
 
 class FunctionLowering:
@@ -250,7 +251,7 @@ class FunctionLowering:
             _, op, imm = instrs[index]
             self.index = index
             index += 1
-            shape, row = shapes[op] if op in shapes else (_OTHER, None)
+            shape, row = shapes.get(op, _NO_ROW)
             if shape == _GET:
                 push(vals[imm] or self.local(imm))
             elif shape == _CONST_INT:
@@ -284,7 +285,7 @@ class FunctionLowering:
                 push(self.emit(f"{row[0]}{pop()}{row[1]}"))
             elif shape == _CONTROL:
                 index = row(self, imm)
-            elif shape == _MEMORY or shape == _CALL:
+            elif shape in (_MEMORY, _CALL):
                 row(self, imm)
             else:
                 self._other(op, imm)

@@ -112,7 +112,9 @@ def _import_stub(names: Names, func_index: int, migration: bool) -> list[str]:
             f"  store {llvm} %p{k}, ptr %a{k}, align 16{ir.HOME}",
         ]
     args = f"ptr @{names.prefix}_context, i32 {func_index}, ptr %homes"
-    point = f'{ir.CALL} [ "deopt"(i32 {func_index}, i32 0, ptr %homes) ]' if migration else ir.NOUNWIND
+    point = (
+        f'{ir.CALL} [ "deopt"(i32 {func_index}, i32 0, ptr %homes) ]' if migration else ir.NOUNWIND
+    )
     lines.append(f"  call preserve_nonecc void @mvvm_host_call({args}) {point}")
     for j, valtype in enumerate(func_type.results):
         llvm = ALL_LLVM_TYPES[valtype]
@@ -153,9 +155,7 @@ def _thunk(names: Names, type_index: int, migration: bool) -> list[str]:
     func_id = abi.THUNK_FUNC_ID | type_index
     point = f'{ir.CALL} [ "deopt"(i32 {func_id}, i32 0, ptr %homes) ]' if migration else ir.NOUNWIND
     result = "%r0 = " if func_type.results else ""
-    lines.append(
-        f"  {result}call preserve_nonecc {result_type(func_type)} %target({args}) {point}"
-    )
+    lines.append(f"  {result}call preserve_nonecc {result_type(func_type)} %target({args}) {point}")
     for j, valtype in enumerate(func_type.results):
         llvm = ALL_LLVM_TYPES[valtype]
         if j:

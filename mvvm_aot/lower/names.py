@@ -14,7 +14,7 @@ from mvvm_aot.wasmparser.module import Module
 from mvvm_aot.wasmparser.types import FuncType, ValType
 
 # v128 included: for what merely passes values on.
-ALL_LLVM_TYPES: Final = {
+ALL_LLVM_TYPES: Final[dict[ValType, str]] = {
     ValType.I32: "i32",
     ValType.I64: "i64",
     ValType.F32: "float",
@@ -25,7 +25,7 @@ ALL_LLVM_TYPES: Final = {
 }
 
 # What lowering can compute with.
-LLVM_TYPES: Final = {
+LLVM_TYPES: Final[dict[ValType, str]] = {
     valtype: llvm for valtype, llvm in ALL_LLVM_TYPES.items() if valtype is not ValType.V128
 }
 

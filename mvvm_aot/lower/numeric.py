@@ -111,9 +111,7 @@ def _unary_rows() -> dict[str, tuple[str, str]]:
     return rows
 
 
-UNARY: Final[dict[Op, tuple[str, str]]] = {
-    BY_TEXT[text]: ir for text, ir in _unary_rows().items()
-}
+UNARY: Final[dict[Op, tuple[str, str]]] = {BY_TEXT[text]: ir for text, ir in _unary_rows().items()}
 
 
 # -- Literals --------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
 
 #include "frames.h"
 
-/* -- requests.c: signals, the timer, request files ------------------------------------------- */
+/* -- requests.c: signals, the timer, request files -------------------------------------------- */
 
 struct mvvm_request {
     bool stop;
@@ -20,14 +20,15 @@ bool mvvm_take_request(struct mvvm_request *out);
 /* Answers a request: `error` NULL for success. Also tells standard error of an error. */
 void mvvm_answer_request(const struct mvvm_request *request, const char *error);
 
-/* -- leave.c --------------------------------------------------------------------------------- */
+/* -- leave.c ---------------------------------------------------------------------------------- */
 
 /* Writes a snapshot of where `mvvm_last_frame` stands. NULL or a message. */
 const char *mvvm_checkpoint_write(const char *path, const char *reason, bool skip_innermost);
-/* Goes on from mvvm_last_frame, whose innermost host call, if any, is issued again. On the host stack, inside an entry. */
+/* Goes on from mvvm_last_frame, whose innermost host call, if any, is issued again. On the host
+ * stack, inside an entry. */
 _Noreturn void mvvm_continue(void);
 
-/* -- test_hooks.c ---------------------------------------------------------------------------- */
+/* -- test_hooks.c ----------------------------------------------------------------------------- */
 
 extern bool mvvm_test_active; /* every point leaves */
 extern bool mvvm_test_poison;
@@ -44,13 +45,15 @@ bool mvvm_test_stop_at_resume(void); /* LEAVE_AT=0 */
 void mvvm_test_dump_stack(const char *path); /* beside a snapshot */
 void mvvm_test_exit(bool checkpointed);
 
-/* -- snapshot.c, restore.c ------------------------------------------------------------------- */
+/* -- snapshot.c, restore.c -------------------------------------------------------------------- */
 
-const char *mvvm_snapshot_write(const struct mvvm_instance *instance, const struct mvvm_frames *frames,
-                                const char *path, const char *reason);
+const char *mvvm_snapshot_write(const struct mvvm_instance *instance,
+                                const struct mvvm_frames *frames, const char *path,
+                                const char *reason);
 
-/* Reads a snapshot into a prepared instance. Returns 0, or the exit status that `message` explains. */
-int mvvm_snapshot_read(struct mvvm_instance *instance, const char *path, const char *dirs, struct mvvm_frames *frames,
-                       char *message, size_t message_size);
+/* Reads a snapshot into a prepared instance. Returns 0, or the exit status that `message` explains.
+ */
+int mvvm_snapshot_read(struct mvvm_instance *instance, const char *path, const char *dirs,
+                       struct mvvm_frames *frames, char *message, size_t message_size);
 
 #endif

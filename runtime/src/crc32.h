@@ -11,7 +11,8 @@ uint32_t mvvm_crc32(uint32_t crc, const void *bytes, size_t size);
 /* The portable way, for tests to hold the fast one against. */
 uint32_t mvvm_crc32_portable(uint32_t crc, const void *bytes, size_t size);
 
-/* arch/<isa>/crc32_fast.c: takes the front of the bytes into `*crc`, which is inverted, and returns how many it took. */
+/* arch/<isa>/crc32_fast.c: takes the front of the bytes into `*crc`, which is inverted, and returns
+ * how many it took. */
 size_t mvvm_crc32_fast(uint32_t *crc, const uint8_t *bytes, size_t size);
 
 #endif

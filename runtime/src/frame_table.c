@@ -18,7 +18,8 @@ static bool inside(uint64_t offset, uint64_t count, uint64_t unit, uint64_t tota
 }
 
 /* Orders rows of by_site: by function, module offset, return address. */
-static int compare_site(const struct mvvm_frame_table *table, uint32_t row, uint32_t func_id, uint32_t offset)
+static int compare_site(const struct mvvm_frame_table *table, uint32_t row, uint32_t func_id,
+                        uint32_t offset)
 {
     const struct mvvm_point_row *point = &table->points[row];
     const uint32_t id = table->functions[point->function].func_id;
@@ -34,7 +35,8 @@ static const char *check_functions(const struct mvvm_frame_table *table)
     uint32_t end = 0;
     for (uint32_t k = 0; k < table->function_count; k++) {
         const struct mvvm_function_row *row = &table->functions[k];
-        if (row->code_begin < end || row->code_end <= row->code_begin || row->code_end > table->text_size)
+        if (row->code_begin < end || row->code_end <= row->code_begin ||
+            row->code_end > table->text_size)
             return "functions out of order";
         end = row->code_end;
     }
@@ -44,9 +46,10 @@ static const char *check_functions(const struct mvvm_frame_table *table)
 /* A frame that can be walked: its caller's two words and its homes lie inside it. */
 static bool sound_frame(const struct mvvm_function_row *row)
 {
-    return row->frame_size % 16 == 0 && row->frame_size <= 1u << 28 && row->fp_save >= 8 && row->ra_save >= 8 &&
-           row->fp_save <= row->frame_size && row->ra_save <= row->frame_size && row->fp_save % 8 == 0 &&
-           row->ra_save % 8 == 0 && row->fp_save != row->ra_save && row->fp_offset <= row->frame_size &&
+    return row->frame_size % 16 == 0 && row->frame_size <= 1u << 28 && row->fp_save >= 8 &&
+           row->ra_save >= 8 && row->fp_save <= row->frame_size &&
+           row->ra_save <= row->frame_size && row->fp_save % 8 == 0 && row->ra_save % 8 == 0 &&
+           row->fp_save != row->ra_save && row->fp_offset <= row->frame_size &&
            row->homes <= row->frame_size && row->homes % 8 == 0;
 }
 
@@ -65,15 +68,16 @@ static const char *check_points(const struct mvvm_frame_table *table)
     }
     for (uint32_t k = 1; k < table->point_count; k++) {
         const struct mvvm_point_row *row = &table->points[table->by_site[k]];
-        const int order =
-            compare_site(table, table->by_site[k - 1], table->functions[row->function].func_id, row->offset);
+        const int order = compare_site(table, table->by_site[k - 1],
+                                       table->functions[row->function].func_id, row->offset);
         if (order > 0 || (order == 0 && table->by_site[k - 1] >= table->by_site[k]))
             return "the site index is out of order";
     }
     return NULL;
 }
 
-const char *mvvm_frame_table_open(struct mvvm_frame_table *table, const uint8_t *bytes, const uint8_t *text)
+const char *mvvm_frame_table_open(struct mvvm_frame_table *table, const uint8_t *bytes,
+                                  const uint8_t *text)
 {
     uint32_t header[HEADER_SIZE / 4];
     if ((uintptr_t)bytes % 4 != 0)
@@ -94,8 +98,8 @@ const char *mvvm_frame_table_open(struct mvvm_frame_table *table, const uint8_t 
     if (total < HEADER_SIZE || header[11] != 0 ||
         !inside(header[4], table->function_count, sizeof *table->functions, total) ||
         !inside(header[5], table->point_count, sizeof *table->points, total) ||
-        !inside(header[6], table->point_count, sizeof *table->by_site, total) || header[7] > total ||
-        table->values_size > total - header[7])
+        !inside(header[6], table->point_count, sizeof *table->by_site, total) ||
+        header[7] > total || table->values_size > total - header[7])
         return "a part is out of range";
     table->functions = (const struct mvvm_function_row *)(const void *)(bytes + header[4]);
     table->points = (const struct mvvm_point_row *)(const void *)(bytes + header[5]);
@@ -171,7 +175,8 @@ bool mvvm_find_point(uintptr_t pc, struct mvvm_site *out)
     return false;
 }
 
-bool mvvm_find_site(const struct mvvm_module *module, uint32_t func_id, uint32_t offset, struct mvvm_site *out)
+bool mvvm_find_site(const struct mvvm_module *module, uint32_t func_id, uint32_t offset,
+                    struct mvvm_site *out)
 {
     for (uint32_t t = 0; t < open_count; t++) {
         const struct mvvm_frame_table *table = &open_tables[t];
@@ -185,7 +190,8 @@ bool mvvm_find_site(const struct mvvm_module *module, uint32_t func_id, uint32_t
             else
                 high = middle;
         }
-        if (low < table->point_count && compare_site(table, table->by_site[low], func_id, offset) == 0) {
+        if (low < table->point_count &&
+            compare_site(table, table->by_site[low], func_id, offset) == 0) {
             const struct mvvm_point_row *point = &table->points[table->by_site[low]];
             *out = (struct mvvm_site){table, point, &table->functions[point->function]};
             return true;
@@ -194,7 +200,8 @@ bool mvvm_find_site(const struct mvvm_module *module, uint32_t func_id, uint32_t
     return false;
 }
 
-const struct mvvm_function_row *mvvm_find_function(uintptr_t pc, const struct mvvm_frame_table **out)
+const struct mvvm_function_row *mvvm_find_function(uintptr_t pc,
+                                                   const struct mvvm_frame_table **out)
 {
     const struct mvvm_frame_table *table = table_of(pc);
     if (table == NULL)
@@ -219,7 +226,8 @@ const struct mvvm_function_row *mvvm_find_function(uintptr_t pc, const struct mv
 struct mvvm_values mvvm_values_of(const struct mvvm_site *site)
 {
     const uint8_t *values = site->table->values;
-    return (struct mvvm_values){.at = values + site->point->values, .end = values + site->table->values_size};
+    return (struct mvvm_values){.at = values + site->point->values,
+                                .end = values + site->table->values_size};
 }
 
 static uint32_t read_leb(struct mvvm_values *values)
@@ -285,6 +293,13 @@ bool mvvm_values_fill(struct mvvm_values *values, struct mvvm_fill *out)
         return false;
     out->cfa_minus = read_leb(values);
     out->size = read_byte(values);
+    out->address_minus = 0;
+    if (out->size == 0) {
+        out->size = sizeof(uint64_t);
+        out->bytes = NULL;
+        out->address_minus = read_leb(values);
+        return !values->failed;
+    }
     out->bytes = values->at;
     if (values->failed || out->size > 64 || (size_t)(values->end - values->at) < out->size) {
         values->failed = true;

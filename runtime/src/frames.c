@@ -1,5 +1,5 @@
-/* See frames.h. Lifting walks native frames from the innermost out; materializing lays them out from the outermost in.
- * Frames tile: a callee's CFA is its caller's sp at the point. */
+/* See frames.h. Lifting walks native frames from the innermost out; materializing lays them out
+ * from the outermost in. Frames tile: a callee's CFA is its caller's sp at the point. */
 #include "frames.h"
 
 #include <inttypes.h>
@@ -87,7 +87,8 @@ static const char *home_to_value(const struct mvvm_instance *instance, const str
     return NULL;
 }
 
-static void value_to_home(const struct mvvm_instance *instance, const struct mvvm_frame_value *value, uint8_t *at)
+static void value_to_home(const struct mvvm_instance *instance,
+                          const struct mvvm_frame_value *value, uint8_t *at)
 {
     union mvvm_value payload = value->value;
     if (value->valtype == MVVM_TYPE_FUNCREF || value->valtype == MVVM_TYPE_EXTERNREF)
@@ -106,17 +107,19 @@ static bool home_inside(const struct mvvm_function_row *row, const struct mvvm_h
 static const char *lift_frame(struct mvvm_frames *out, const struct mvvm_instance *instance,
                               const struct mvvm_site *site, const uint8_t *cfa)
 {
-    struct mvvm_frame frame = {site->function->func_id, site->point->offset, 0, 0, out->value_count};
+    struct mvvm_frame frame = {site->function->func_id, site->point->offset, 0, 0,
+                               out->value_count};
     struct mvvm_values values = mvvm_values_of(site);
     struct mvvm_home home;
     for (int list = 0; list < 2; list++) {
         const uint32_t count = mvvm_values_list(&values);
-        while (list == 0 ? mvvm_values_local(&values, &home) : mvvm_values_operand(&values, &home)) {
+        while (list == 0 ? mvvm_values_local(&values, &home)
+                         : mvvm_values_operand(&values, &home)) {
             struct mvvm_frame_value value;
             if (!home_inside(site->function, &home))
                 return "internal error: a home slot lies outside of its frame";
-            const char *message =
-                home_to_value(instance, &home, cfa - site->function->homes + (size_t)home.slot * 8, &value);
+            const char *message = home_to_value(
+                instance, &home, cfa - site->function->homes + (size_t)home.slot * 8, &value);
             if (message != NULL)
                 return message;
             if (!mvvm_frames_add_value(out, &value))
@@ -146,7 +149,8 @@ static uintptr_t load_word(uintptr_t address)
     return word;
 }
 
-const char *mvvm_lift(struct mvvm_frames *out, const struct mvvm_position *position, bool skip_innermost)
+const char *mvvm_lift(struct mvvm_frames *out, const struct mvvm_position *position,
+                      bool skip_innermost)
 {
     struct mvvm_position at = *position;
     const uintptr_t top = (uintptr_t)mvvm_stack_top(&mvvm_stack);
@@ -162,8 +166,9 @@ const char *mvvm_lift(struct mvvm_frames *out, const struct mvvm_position *posit
         module = site.table->module;
         const uintptr_t cfa = at.fp + row->fp_offset;
         if (!mvvm_stack_contains(&mvvm_stack, at.sp) || cfa != at.sp + row->frame_size || cfa > top)
-            return error("internal error: the frame at %#" PRIxPTR " of function %" PRIu32 " does not tile", at.sp,
-                         row->func_id);
+            return error("internal error: the frame at %#" PRIxPTR " of function %" PRIu32
+                         " does not tile",
+                         at.sp, row->func_id);
         const uintptr_t return_address = load_word(cfa - row->ra_save);
         if (row->func_id >= MVVM_THUNK_FUNC_ID) {
             if (return_address != (uintptr_t)mvvm_wasm_return)
@@ -177,14 +182,15 @@ const char *mvvm_lift(struct mvvm_frames *out, const struct mvvm_position *posit
                 return message;
         }
         skip = false;
-        at = (struct mvvm_position){.sp = cfa, .fp = load_word(cfa - row->fp_save), .pc = return_address};
+        at = (struct mvvm_position){
+            .sp = cfa, .fp = load_word(cfa - row->fp_save), .pc = return_address};
     }
     reverse(out);
     return NULL;
 }
 
-uint64_t *mvvm_host_frame(const struct mvvm_position *position, const struct mvvm_instance **instance,
-                          uint32_t *func_index)
+uint64_t *mvvm_host_frame(const struct mvvm_position *position,
+                          const struct mvvm_instance **instance, uint32_t *func_index)
 {
     struct mvvm_site site;
     if (!mvvm_find_point(position->pc, &site) || site.point->callee != MVVM_CALLEE_HOST)
@@ -196,8 +202,10 @@ uint64_t *mvvm_host_frame(const struct mvvm_position *position, const struct mvv
 
 /* -- Materializing ---------------------------------------------------------------------------- */
 
-/* The value that the snapshot has for a local, or NULL. Both sides ascend; `*next` goes on from call to call. */
-static const struct mvvm_frame_value *find_local(const struct mvvm_frame_value *locals, uint32_t count, uint32_t *next,
+/* The value that the snapshot has for a local, or NULL. Both sides ascend; `*next` goes on from
+ * call to call. */
+static const struct mvvm_frame_value *find_local(const struct mvvm_frame_value *locals,
+                                                 uint32_t count, uint32_t *next,
                                                  uint32_t local_index)
 {
     while (*next < count && locals[*next].local_index < local_index)
@@ -218,7 +226,8 @@ static const char *check_values(const struct mvvm_frames *frames, const struct m
             return "its locals are out of order";
     mvvm_values_list(&values);
     while (mvvm_values_local(&values, &home)) {
-        const struct mvvm_frame_value *value = find_local(locals, frame->n_locals, &next, home.local_index);
+        const struct mvvm_frame_value *value =
+            find_local(locals, frame->n_locals, &next, home.local_index);
         if (value != NULL && value->valtype != home.valtype)
             return "a local has another type";
         if (!home_inside(site->function, &home))
@@ -235,7 +244,8 @@ static const char *check_values(const struct mvvm_frames *frames, const struct m
     struct mvvm_fill fill;
     mvvm_values_list(&values);
     while (mvvm_values_fill(&values, &fill))
-        if (fill.cfa_minus > site->function->frame_size || fill.size > fill.cfa_minus)
+        if (fill.cfa_minus > site->function->frame_size || fill.size > fill.cfa_minus ||
+            fill.address_minus > site->function->frame_size)
             return "internal error: a fill lies outside of its frame";
     return values.failed ? "internal error: the frame table's value stream is malformed" : NULL;
 }
@@ -257,26 +267,30 @@ static const char *check_callee(const struct mvvm_instance *instance, const stru
             return module->types[type_index].result_count == 0
                        ? NULL
                        : "the innermost frame waits for a result";
-        return kind < module->imported_func_count && mvvm_func_type(instance, kind)->result_count == 0
+        return kind < module->imported_func_count &&
+                       mvvm_func_type(instance, kind)->result_count == 0
                    ? NULL
                    : "the innermost frame waits for a function of the module";
     }
     if (!is_call)
         return "a frame that calls nothing has a callee";
     if (kind >= MVVM_CALLEE_INDIRECT)
-        return module->types[type_index].type_id == mvvm_func_type(instance, callee->func_index)->type_id
+        return module->types[type_index].type_id ==
+                       mvvm_func_type(instance, callee->func_index)->type_id
                    ? NULL
                    : "its indirect callee has another type";
     return kind == callee->func_index ? NULL : "its callee is another function";
 }
 
-static bool find_thunk(const struct mvvm_instance *instance, const struct mvvm_frames *frames, struct mvvm_site *out)
+static bool find_thunk(const struct mvvm_instance *instance, const struct mvvm_frames *frames,
+                       struct mvvm_site *out)
 {
     const uint32_t type_index = instance->module->funcs[frames->frames[0].func_index].type_index;
     return mvvm_find_site(instance->module, MVVM_THUNK_FUNC_ID | type_index, 0, out);
 }
 
-static const char *check_references(const struct mvvm_instance *instance, const struct mvvm_frames *frames)
+static const char *check_references(const struct mvvm_instance *instance,
+                                    const struct mvvm_frames *frames)
 {
     for (size_t k = 0; k < frames->value_count; k++) {
         const struct mvvm_frame_value *value = &frames->values[k];
@@ -286,8 +300,8 @@ static const char *check_references(const struct mvvm_instance *instance, const 
     return NULL;
 }
 
-const char *mvvm_check_frames(const struct mvvm_instance *instance, const struct mvvm_frames *frames,
-                              size_t *stack_size)
+const char *mvvm_check_frames(const struct mvvm_instance *instance,
+                              const struct mvvm_frames *frames, size_t *stack_size)
 {
     const struct mvvm_module *module = instance->module;
     struct mvvm_site site;
@@ -309,7 +323,8 @@ const char *mvvm_check_frames(const struct mvvm_instance *instance, const struct
             message = check_callee(instance, &site, k + 1 < frames->count ? frame + 1 : NULL);
         if (message != NULL)
             return error("frame %zu, %s (func %" PRIu32 ") +%#" PRIx32 ": %s", k,
-                         module->funcs[frame->func_index].name, frame->func_index, frame->offset, message);
+                         module->funcs[frame->func_index].name, frame->func_index, frame->offset,
+                         message);
         size += site.function->frame_size;
     }
     *stack_size = size;
@@ -328,7 +343,8 @@ static void fill_frame(const struct mvvm_instance *instance, const struct mvvm_f
     uint32_t next = 0;
     mvvm_values_list(&values);
     while (mvvm_values_local(&values, &home)) {
-        const struct mvvm_frame_value *value = find_local(locals, frame->n_locals, &next, home.local_index);
+        const struct mvvm_frame_value *value =
+            find_local(locals, frame->n_locals, &next, home.local_index);
         if (value != NULL)
             value_to_home(instance, value, homes + (size_t)home.slot * 8);
         else
@@ -339,11 +355,15 @@ static void fill_frame(const struct mvvm_instance *instance, const struct mvvm_f
         value_to_home(instance, &operands[k], homes + (size_t)home.slot * 8);
     struct mvvm_fill fill;
     mvvm_values_list(&values);
-    while (mvvm_values_fill(&values, &fill))
-        memcpy(cfa - fill.cfa_minus, fill.bytes, fill.size);
+    while (mvvm_values_fill(&values, &fill)) {
+        const uint64_t address = (uint64_t)(uintptr_t)(cfa - fill.address_minus);
+        memcpy(cfa - fill.cfa_minus, fill.bytes != NULL ? (const void *)fill.bytes : &address,
+               fill.size);
+    }
 }
 
-struct mvvm_position mvvm_materialize(const struct mvvm_instance *instance, const struct mvvm_frames *frames,
+struct mvvm_position mvvm_materialize(const struct mvvm_instance *instance,
+                                      const struct mvvm_frames *frames,
                                       const struct mvvm_stack *stack)
 {
     struct mvvm_site site = {0};

@@ -1,4 +1,5 @@
-/* Wasm frames as values: lifted from native frames, written as native frames. docs/internals.md, sections 2 to 4. */
+/* Wasm frames as values: lifted from native frames, written as native frames. docs/internals.md,
+ * sections 2 to 4. */
 #ifndef MVVM_FRAMES_H
 #define MVVM_FRAMES_H
 
@@ -29,21 +30,24 @@ bool mvvm_frames_add(struct mvvm_frames *frames, const struct mvvm_frame *frame)
 bool mvvm_frames_add_value(struct mvvm_frames *frames, const struct mvvm_frame_value *value);
 void mvvm_frames_free(struct mvvm_frames *frames);
 
-/* Native frames -> Wasm frames, from `position` to mvvm_wasm_return. `skip_innermost`: leave out the import stub that
- * called env.__checkpoint. NULL, or what is wrong (a bug of ours, or state that cannot move). */
-const char *mvvm_lift(struct mvvm_frames *out, const struct mvvm_position *position, bool skip_innermost);
+/* Native frames -> Wasm frames, from `position` to mvvm_wasm_return. `skip_innermost`: leave out
+ * the import stub that called env.__checkpoint. NULL, or what is wrong (a bug of ours, or state
+ * that cannot move). */
+const char *mvvm_lift(struct mvvm_frames *out, const struct mvvm_position *position,
+                      bool skip_innermost);
 
-/* Checks every frame against the frame table: NULL, or why the frames do not fit this executable. `*stack_size` is
- * what mvvm_materialize needs. */
-const char *mvvm_check_frames(const struct mvvm_instance *instance, const struct mvvm_frames *frames,
-                              size_t *stack_size);
+/* Checks every frame against the frame table: NULL, or why the frames do not fit this executable.
+ * `*stack_size` is what mvvm_materialize needs. */
+const char *mvvm_check_frames(const struct mvvm_instance *instance,
+                              const struct mvvm_frames *frames, size_t *stack_size);
 
 /* Checked Wasm frames -> native frames that end at the stack's top. */
-struct mvvm_position mvvm_materialize(const struct mvvm_instance *instance, const struct mvvm_frames *frames,
+struct mvvm_position mvvm_materialize(const struct mvvm_instance *instance,
+                                      const struct mvvm_frames *frames,
                                       const struct mvvm_stack *stack);
 
 /* The homes of the frame at `position`; NULL when it is not an import stub. */
-uint64_t *mvvm_host_frame(const struct mvvm_position *position, const struct mvvm_instance **instance,
-                          uint32_t *func_index);
+uint64_t *mvvm_host_frame(const struct mvvm_position *position,
+                          const struct mvvm_instance **instance, uint32_t *func_index);
 
 #endif

@@ -1,4 +1,5 @@
-/* Instantiation: a translated module's description and its imports -> a running instance (specification 4.5.4). */
+/* Instantiation: a translated module's description and its imports -> a running instance
+ * (specification 4.5.4). */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,7 +87,8 @@ static struct state *state_of(const struct mvvm_module *module)
     mvvm_fatal(MVVM_EXIT_SYSTEM, "internal error: module %s is not in mvvm_modules", module->name);
 }
 
-const struct mvvm_binding *mvvm_binding_of(const struct mvvm_instance *instance, uint32_t func_index)
+const struct mvvm_binding *mvvm_binding_of(const struct mvvm_instance *instance,
+                                           uint32_t func_index)
 {
     return &state_of(instance->module)->bindings[func_index];
 }
@@ -114,7 +116,8 @@ bool mvvm_ref_is_func(uint64_t ref, struct mvvm_instance **instance, uint32_t *f
     return true;
 }
 
-const char *mvvm_ref_to_index(const struct mvvm_instance *instance, uint8_t reftype, uint64_t ref, uint32_t *out)
+const char *mvvm_ref_to_index(const struct mvvm_instance *instance, uint8_t reftype, uint64_t ref,
+                              uint32_t *out)
 {
     *out = UINT32_MAX;
     if (ref == 0)
@@ -137,7 +140,8 @@ bool mvvm_index_is_valid(const struct mvvm_instance *instance, uint8_t valtype, 
 {
     if (valtype == MVVM_TYPE_EXTERNREF)
         return index == UINT32_MAX;
-    return valtype != MVVM_TYPE_FUNCREF || index == UINT32_MAX || index < instance->module->func_count;
+    return valtype != MVVM_TYPE_FUNCREF || index == UINT32_MAX ||
+           index < instance->module->func_count;
 }
 
 static void create_segments(struct mvvm_instance *instance)
@@ -163,7 +167,8 @@ static bool create_memory_and_tables(struct mvvm_instance *instance, struct mvvm
     }
     if (module->imported_memory_count == 0 && module->memory_count > 0) {
         instance->memory_max_pages = module->memory_max_pages;
-        if (mvvm_memory_create(module->context, module->memory_min_pages, module->memory_max_pages) != 0)
+        if (mvvm_memory_create(module->context, module->memory_min_pages,
+                               module->memory_max_pages) != 0)
             return fail_system(failure, "cannot reserve address space for the linear memory");
     }
     return true;
@@ -179,7 +184,8 @@ static void create_globals(struct mvvm_instance *instance)
     }
 }
 
-struct mvvm_instance *mvvm_instance_prepare(const struct mvvm_module *module, mvvm_resolver *resolve, void *data,
+struct mvvm_instance *mvvm_instance_prepare(const struct mvvm_module *module,
+                                            mvvm_resolver *resolve, void *data,
                                             struct mvvm_failure *failure)
 {
     struct state *state = state_of(module);
@@ -213,8 +219,8 @@ static bool run_segments(struct mvvm_instance *instance, struct mvvm_failure *fa
         if (segment->mode == MVVM_SEGMENT_PASSIVE)
             continue;
         if (segment->mode == MVVM_SEGMENT_ACTIVE &&
-            !mvvm_table_fill_from(instance, segment->table, k, eval_offset(instance, &segment->offset), 0,
-                                  segment->count))
+            !mvvm_table_fill_from(instance, segment->table, k,
+                                  eval_offset(instance, &segment->offset), 0, segment->count))
             return fail_trap(failure, MVVM_TRAP_TABLE_OUT_OF_BOUNDS);
         mvvm_elem_drop(module->context, k);
     }
@@ -222,15 +228,16 @@ static bool run_segments(struct mvvm_instance *instance, struct mvvm_failure *fa
         const struct mvvm_data_desc *segment = &module->datas[k];
         if (segment->mode != MVVM_SEGMENT_ACTIVE)
             continue;
-        if (!mvvm_memory_fill_from(instance, k, eval_offset(instance, &segment->offset), 0, segment->size))
+        if (!mvvm_memory_fill_from(instance, k, eval_offset(instance, &segment->offset), 0,
+                                   segment->size))
             return fail_trap(failure, MVVM_TRAP_MEMORY_OUT_OF_BOUNDS);
         mvvm_data_drop(module->context, k);
     }
     return true;
 }
 
-struct mvvm_instance *mvvm_instantiate(const struct mvvm_module *module, mvvm_resolver *resolve, void *data,
-                                       struct mvvm_failure *failure)
+struct mvvm_instance *mvvm_instantiate(const struct mvvm_module *module, mvvm_resolver *resolve,
+                                       void *data, struct mvvm_failure *failure)
 {
     struct mvvm_instance *instance = mvvm_instance_prepare(module, resolve, data, failure);
     if (instance == NULL || !run_segments(instance, failure))

@@ -11,7 +11,7 @@
 #define MVVM_DEFAULT_STACK_SIZE ((size_t)8 << 20)
 #define MVVM_SNAPSHOT_PAGE 4096u
 
-/* -- arch/<isa>/enter.S ------------------------------------------------------------------- */
+/* -- arch/<isa>/enter.S ----------------------------------------------------------------------- */
 
 struct mvvm_position {
     uintptr_t sp, fp, pc;
@@ -32,7 +32,7 @@ void mvvm_on_leave(void);
 void mvvm_on_host_call(struct mvvm_context *context, uint32_t func_index, uint64_t *homes);
 _Noreturn void mvvm_on_trap(int code);
 
-/* -- invoke.c ------------------------------------------------------------------------------ */
+/* -- invoke.c --------------------------------------------------------------------------------- */
 
 struct mvvm_stack {
     uint8_t *reservation; /* the guard, then the stack */
@@ -54,7 +54,7 @@ static inline bool mvvm_stack_contains(const struct mvvm_stack *stack, uintptr_t
     return address - (uintptr_t)stack->reservation <= stack->guard_size + stack->size;
 }
 
-/* -- instance.c ---------------------------------------------------------------------------- */
+/* -- instance.c ------------------------------------------------------------------------------- */
 
 extern struct mvvm_func *mvvm_funcs; /* all modules' functions, indexed by func_id */
 extern uint32_t mvvm_func_total;
@@ -65,34 +65,39 @@ struct mvvm_binding {
     struct mvvm_instance *instance;
     uint32_t func_index;
 };
-const struct mvvm_binding *mvvm_binding_of(const struct mvvm_instance *instance, uint32_t func_index);
+const struct mvvm_binding *mvvm_binding_of(const struct mvvm_instance *instance,
+                                           uint32_t func_index);
 
 /* Everything but active segments and the start function: the state that a snapshot then fills. */
-struct mvvm_instance *mvvm_instance_prepare(const struct mvvm_module *module, mvvm_resolver *resolve, void *data,
+struct mvvm_instance *mvvm_instance_prepare(const struct mvvm_module *module,
+                                            mvvm_resolver *resolve, void *data,
                                             struct mvvm_failure *failure);
-bool mvvm_fail_link(struct mvvm_failure *failure, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool mvvm_fail_link(struct mvvm_failure *failure, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* References in snapshots: a func_index, UINT32_MAX for null. */
-const char *mvvm_ref_to_index(const struct mvvm_instance *instance, uint8_t reftype, uint64_t ref, uint32_t *out);
+const char *mvvm_ref_to_index(const struct mvvm_instance *instance, uint8_t reftype, uint64_t ref,
+                              uint32_t *out);
 uint64_t mvvm_index_to_ref(const struct mvvm_instance *instance, uint32_t index);
 /* True for values that are no references. */
 bool mvvm_index_is_valid(const struct mvvm_instance *instance, uint8_t valtype, uint32_t index);
 
-/* -- resolve.c ----------------------------------------------------------------------------- */
+/* -- resolve.c -------------------------------------------------------------------------------- */
 
-bool mvvm_resolve_imports(struct mvvm_instance *instance, struct mvvm_binding *bindings, mvvm_resolver *resolve,
-                          void *data, struct mvvm_failure *failure);
+bool mvvm_resolve_imports(struct mvvm_instance *instance, struct mvvm_binding *bindings,
+                          mvvm_resolver *resolve, void *data, struct mvvm_failure *failure);
 
-/* -- memory.c ------------------------------------------------------------------------------ */
+/* -- memory.c --------------------------------------------------------------------------------- */
 
 int mvvm_memory_create(struct mvvm_context *context, uint64_t pages, uint64_t max_pages);
 void mvvm_memory_share(struct mvvm_context *context, const struct mvvm_context *owner);
-uint64_t mvvm_memory_grow_pages(struct mvvm_context *context, uint64_t delta); /* old size, or UINT64_MAX */
-bool mvvm_memory_fill_from(struct mvvm_instance *instance, uint32_t data_index, uint32_t dest, uint32_t source,
-                           uint32_t length);
+uint64_t mvvm_memory_grow_pages(struct mvvm_context *context,
+                                uint64_t delta); /* old size, or UINT64_MAX */
+bool mvvm_memory_fill_from(struct mvvm_instance *instance, uint32_t data_index, uint32_t dest,
+                           uint32_t source, uint32_t length);
 bool mvvm_memory_reserved(uintptr_t address); /* inside a memory's reservation */
 
-/* -- table.c ------------------------------------------------------------------------------- */
+/* -- table.c ---------------------------------------------------------------------------------- */
 
 int mvvm_table_create(struct mvvm_table *table, uint8_t reftype, uint32_t size, uint32_t max);
 void mvvm_table_share(struct mvvm_table *table, const struct mvvm_table *owner);
@@ -100,39 +105,43 @@ bool mvvm_table_resize(struct mvvm_table *table, uint64_t size); /* new elements
 uint8_t mvvm_table_reftype(const struct mvvm_table *table);
 struct mvvm_elem mvvm_elem_of(uint8_t reftype, uint64_t ref);
 uint64_t mvvm_elem_ref(uint8_t reftype, const struct mvvm_elem *elem);
-bool mvvm_table_fill_from(struct mvvm_instance *instance, uint32_t table, uint32_t elem_index, uint32_t dest,
-                          uint32_t source, uint32_t length);
-bool mvvm_eval_init(const struct mvvm_instance *instance, const struct mvvm_init *init, union mvvm_value *out);
+bool mvvm_table_fill_from(struct mvvm_instance *instance, uint32_t table, uint32_t elem_index,
+                          uint32_t dest, uint32_t source, uint32_t length);
+bool mvvm_eval_init(const struct mvvm_instance *instance, const struct mvvm_init *init,
+                    union mvvm_value *out);
 
-/* -- Helpers that generated code calls (HELPERS in mvvm_aot/abi.py) -------------------------- */
+/* -- Helpers that generated code calls (HELPERS in mvvm_aot/abi.py) --------------------------- */
 
 uint32_t mvvm_memory_grow(struct mvvm_context *context, uint32_t delta);
-void mvvm_memory_init(struct mvvm_context *context, uint32_t data_index, uint32_t dest, uint32_t source,
-                      uint32_t length);
+void mvvm_memory_init(struct mvvm_context *context, uint32_t data_index, uint32_t dest,
+                      uint32_t source, uint32_t length);
 void mvvm_data_drop(struct mvvm_context *context, uint32_t data_index);
-void mvvm_table_init(struct mvvm_context *context, uint32_t table_index, uint32_t elem_index, uint32_t dest,
-                     uint32_t source, uint32_t length);
+void mvvm_table_init(struct mvvm_context *context, uint32_t table_index, uint32_t elem_index,
+                     uint32_t dest, uint32_t source, uint32_t length);
 void mvvm_elem_drop(struct mvvm_context *context, uint32_t elem_index);
-void mvvm_table_copy(struct mvvm_context *context, uint32_t dest_table, uint32_t source_table, uint32_t dest,
-                     uint32_t source, uint32_t length);
+void mvvm_table_copy(struct mvvm_context *context, uint32_t dest_table, uint32_t source_table,
+                     uint32_t dest, uint32_t source, uint32_t length);
 uint64_t mvvm_table_get(struct mvvm_context *context, uint32_t table_index, uint32_t index);
-void mvvm_table_set(struct mvvm_context *context, uint32_t table_index, uint32_t index, uint64_t ref);
-uint32_t mvvm_table_grow(struct mvvm_context *context, uint32_t table_index, uint64_t ref, uint32_t delta);
-void mvvm_table_fill(struct mvvm_context *context, uint32_t table_index, uint32_t start, uint64_t ref,
-                     uint32_t length);
+void mvvm_table_set(struct mvvm_context *context, uint32_t table_index, uint32_t index,
+                    uint64_t ref);
+uint32_t mvvm_table_grow(struct mvvm_context *context, uint32_t table_index, uint64_t ref,
+                         uint32_t delta);
+void mvvm_table_fill(struct mvvm_context *context, uint32_t table_index, uint32_t start,
+                     uint64_t ref, uint32_t length);
 uint64_t mvvm_ref_func(struct mvvm_context *context, uint32_t func_index);
 _Noreturn void mvvm_trap_indirect(const struct mvvm_table *table, uint32_t index);
 
-/* -- trap.c -------------------------------------------------------------------------------- */
+/* -- trap.c ----------------------------------------------------------------------------------- */
 
-/* Where a fault struck, for the backtrace; set by the fault handler before it redirects to mvvm_on_trap. */
+/* Where a fault struck, for the backtrace; set by the fault handler before it redirects to
+ * mvvm_on_trap. */
 struct mvvm_fault {
     bool valid;
     uintptr_t pc, sp, fp, entry_return;
 };
 extern struct mvvm_fault mvvm_fault;
 
-/* -- os_signal.c --------------------------------------------------------------------------- */
+/* -- os_signal.c ------------------------------------------------------------------------------ */
 
 /* What the handlers tell requests.c; both only set flags. */
 void mvvm_on_request_signal(void);

@@ -1,6 +1,8 @@
-/* Leaving generated code: polls, host calls, and what a checkpoint does there. docs/internals.md, sections 2 and 3.
+/* Leaving generated code: polls, host calls, and what a checkpoint does there. docs/internals.md,
+ * sections 2 and 3.
  *
- * Everything here runs on the host stack while generated code waits at a point, so its frames are closed. */
+ * Everything here runs on the host stack while generated code waits at a point, so its frames are
+ * closed. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* register names in <ucontext.h> */
 #endif
@@ -13,7 +15,8 @@
 #include "checkpoint.h"
 #include "options.h"
 
-/* The outermost frame tells whether `_start` is still to be called: not when both are one function. */
+/* The outermost frame tells whether `_start` is still to be called: not when both are one function.
+ */
 static bool start_is_ambiguous(const struct mvvm_module *module)
 {
     const struct mvvm_export *start = mvvm_find_export(module->context->instance, "_start");
@@ -73,15 +76,17 @@ static const char *create_other_stack(struct mvvm_stack *other)
     return NULL;
 }
 
-/* In place of going on: the frames are lifted, everything is poisoned, and the frames are written to another stack.
- * Frames that cannot move (of several modules, with a host's references) go on as they are. */
+/* In place of going on: the frames are lifted, everything is poisoned, and the frames are written
+ * to another stack. Frames that cannot move (of several modules, with a host's references) go on as
+ * they are. */
 static void roundtrip(void)
 {
     static struct mvvm_stack other;
     struct mvvm_frames frames = {0};
     struct mvvm_site site;
     size_t needed = 0;
-    if (mvvm_depth != 1 || !mvvm_find_point(mvvm_last_frame.pc, &site) || !site.table->module->migratable)
+    if (mvvm_depth != 1 || !mvvm_find_point(mvvm_last_frame.pc, &site) ||
+        !site.table->module->migratable)
         return;
     const struct mvvm_instance *instance = site.table->module->context->instance;
     const char *message = mvvm_lift(&frames, &mvvm_last_frame, false);
@@ -152,7 +157,8 @@ static void call_instance(const struct mvvm_binding *binding, uint64_t *homes)
         mvvm_unwind(code);
 }
 
-/* Issues a host call until it is done. `mvvm_last_frame` stands at its frame whenever requests are served. */
+/* Issues a host call until it is done. `mvvm_last_frame` stands at its frame whenever requests are
+ * served. */
 static void issue(struct mvvm_instance *instance, uint32_t func_index, uint64_t *homes)
 {
     const struct mvvm_binding *binding = mvvm_binding_of(instance, func_index);
@@ -178,5 +184,6 @@ _Noreturn void mvvm_continue(void)
     uint64_t *homes = mvvm_host_frame(&position, &instance, &func_index);
     if (homes != NULL)
         issue(instance->module->context->instance, func_index, homes);
-    mvvm_jump_into(position.sp, position.fp, position.pc, mvvm_test_poison ? mvvm_arch_poison_level() : 0);
+    mvvm_jump_into(position.sp, position.fp, position.pc,
+                   mvvm_test_poison ? mvvm_arch_poison_level() : 0);
 }

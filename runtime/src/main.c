@@ -57,7 +57,8 @@ _Noreturn static void run(const struct mvvm_module *module, int argc, char **arg
         end_with_failure(&failure);
     const uint32_t start = find_start(instance);
     if (start == UINT32_MAX)
-        mvvm_fatal(MVVM_EXIT_BAD_MODULE, "%s: no exported function _start of type () -> ()", module->name);
+        mvvm_fatal(MVVM_EXIT_BAD_MODULE, "%s: no exported function _start of type () -> ()",
+                   module->name);
     run_start(instance, start);
 }
 
@@ -79,27 +80,30 @@ _Noreturn static void restore(const struct mvvm_module *module)
     struct mvvm_failure failure;
     struct mvvm_frames frames = {0};
     char text[512];
-    struct mvvm_instance *instance = mvvm_instance_prepare(module, mvvm_resolve_host, NULL, &failure);
+    struct mvvm_instance *instance =
+        mvvm_instance_prepare(module, mvvm_resolve_host, NULL, &failure);
     if (instance == NULL)
         end_with_failure(&failure);
     const char *message = mvvm_frame_tables_init();
     if (message != NULL)
         mvvm_fatal(MVVM_EXIT_SYSTEM, "internal error: %s", message);
-    const int status = mvvm_snapshot_read(instance, mvvm_options.restore_path, mvvm_options.dirs, &frames, text,
-                                          sizeof text);
+    const int status = mvvm_snapshot_read(instance, mvvm_options.restore_path, mvvm_options.dirs,
+                                          &frames, text, sizeof text);
     if (status != 0)
         mvvm_fatal(status, "%s: %s", mvvm_options.restore_path, text);
     const uint32_t start = find_start(instance);
     const uint32_t outermost = frames.count > 0 ? frames.frames[0].func_index : UINT32_MAX;
     size_t needed = 0;
     message = mvvm_check_frames(instance, &frames, &needed);
-    if (message == NULL && (start == UINT32_MAX || (outermost != start && outermost != module->start_func)))
+    if (message == NULL &&
+        (start == UINT32_MAX || (outermost != start && outermost != module->start_func)))
         message = "the outermost frame is not _start";
     if (message != NULL)
         mvvm_fatal(MVVM_EXIT_BAD_SNAPSHOT, "%s: %s", mvvm_options.restore_path, message);
     create_stack(needed + mvvm_options.stack_size);
     if (mvvm_test_poison)
-        memset(mvvm_stack_top(&mvvm_stack) - mvvm_stack.size, mvvm_poison_bytes[0], mvvm_stack.size);
+        memset(mvvm_stack_top(&mvvm_stack) - mvvm_stack.size, mvvm_poison_bytes[0],
+               mvvm_stack.size);
     mvvm_last_frame = mvvm_materialize(instance, &frames, &mvvm_stack);
     mvvm_frames_free(&frames);
     mvvm_depth = 1;
@@ -116,7 +120,8 @@ int main(int argc, char **argv, char **envp)
 {
     mvvm_options_parse(argc > 0 ? argv[0] : "program");
     if (mvvm_module_count != 1)
-        mvvm_fatal(MVVM_EXIT_SYSTEM, "internal error: an executable of %u modules", mvvm_module_count);
+        mvvm_fatal(MVVM_EXIT_SYSTEM, "internal error: an executable of %u modules",
+                   mvvm_module_count);
     const struct mvvm_module *module = mvvm_modules[0];
     mvvm_os_install_handlers(); /* a request while a snapshot is read waits for the first point */
     mvvm_requests_init(module->migratable);

@@ -1,5 +1,6 @@
-/* Linear memory: the whole reach of a 32-bit index plus a 32-bit offset is reserved, so that an access out of
- * bounds faults and the base never moves. Growing makes more of the reservation accessible. */
+/* Linear memory: the whole reach of a 32-bit index plus a 32-bit offset is reserved, so that an
+ * access out of bounds faults and the base never moves. Growing makes more of the reservation
+ * accessible. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,8 +93,8 @@ uint32_t mvvm_memory_grow(struct mvvm_context *context, uint32_t delta)
     return (uint32_t)mvvm_memory_grow_pages(context, delta);
 }
 
-bool mvvm_memory_fill_from(struct mvvm_instance *instance, uint32_t data_index, uint32_t dest, uint32_t source,
-                           uint32_t length)
+bool mvvm_memory_fill_from(struct mvvm_instance *instance, uint32_t data_index, uint32_t dest,
+                           uint32_t source, uint32_t length)
 {
     if ((uint64_t)source + length > instance->data_sizes[data_index])
         return false;
@@ -105,8 +106,8 @@ bool mvvm_memory_fill_from(struct mvvm_instance *instance, uint32_t data_index, 
     return true;
 }
 
-void mvvm_memory_init(struct mvvm_context *context, uint32_t data_index, uint32_t dest, uint32_t source,
-                      uint32_t length)
+void mvvm_memory_init(struct mvvm_context *context, uint32_t data_index, uint32_t dest,
+                      uint32_t source, uint32_t length)
 {
     if (!mvvm_memory_fill_from(context->instance, data_index, dest, source, length))
         mvvm_trap(MVVM_TRAP_MEMORY_OUT_OF_BOUNDS);

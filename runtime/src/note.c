@@ -1,5 +1,5 @@
-/* An ELF note that tells our executables from others: `mvvm-aot checkpoint PID` looks for it before it sends a signal
- * that would end any other program. */
+/* An ELF note that tells our executables from others: `mvvm-aot checkpoint PID` looks for it before
+ * it sends a signal that would end any other program. */
 #include <stdint.h>
 
 #include "mvvm_abi.gen.h"

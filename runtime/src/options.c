@@ -26,7 +26,8 @@ uint64_t mvvm_option_number(const char *name, uint64_t max, uint64_t otherwise)
     uint64_t value = 0;
     for (const char *at = text; *at != '\0'; at++) {
         if (*at < '0' || *at > '9' || value > (max - (uint64_t)(*at - '0')) / 10)
-            mvvm_fatal(MVVM_EXIT_USAGE, "%s=%s: not a number from 0 to %llu", name, text, (unsigned long long)max);
+            mvvm_fatal(MVVM_EXIT_USAGE, "%s=%s: not a number from 0 to %llu", name, text,
+                       (unsigned long long)max);
         value = value * 10 + (uint64_t)(*at - '0');
     }
     return value;
@@ -64,11 +65,12 @@ void mvvm_options_parse(const char *program)
         .dirs = nonempty("MVVM_DIRS"),
         .control_dir = nonempty("MVVM_CONTROL_DIR"),
         .checkpoint_every = seconds("MVVM_CHECKPOINT_EVERY"),
-        .stack_size = mvvm_option_number("MVVM_STACK_SIZE", (uint64_t)1 << 36, MVVM_DEFAULT_STACK_SIZE),
+        .stack_size =
+            mvvm_option_number("MVVM_STACK_SIZE", (uint64_t)1 << 36, MVVM_DEFAULT_STACK_SIZE),
     };
     if (mvvm_options.stack_size < MIN_STACK_SIZE)
-        mvvm_fatal(MVVM_EXIT_USAGE, "MVVM_STACK_SIZE=%zu: at least %d bytes are needed", mvvm_options.stack_size,
-                   MIN_STACK_SIZE);
+        mvvm_fatal(MVVM_EXIT_USAGE, "MVVM_STACK_SIZE=%zu: at least %d bytes are needed",
+                   mvvm_options.stack_size, MIN_STACK_SIZE);
     if (mvvm_options.snapshot_path == NULL)
         mvvm_options.snapshot_path = format_path("%s.snap", *base != '\0' ? base : "program", 0);
     if (mvvm_options.control_dir == NULL)

@@ -20,7 +20,8 @@ extern struct mvvm_options mvvm_options;
 /* Ends the process with a message when a variable is bad. */
 void mvvm_options_parse(const char *program);
 
-/* An unsigned decimal number of at most `max`, or the process ends. `text` may be NULL: `otherwise`. */
+/* An unsigned decimal number of at most `max`, or the process ends. `text` may be NULL:
+ * `otherwise`. */
 uint64_t mvvm_option_number(const char *name, uint64_t max, uint64_t otherwise);
 
 #endif

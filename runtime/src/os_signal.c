@@ -1,8 +1,8 @@
 /* Faults, and the signals that ask for a checkpoint, on a POSIX kernel.
  *
- * The handlers run on a stack of their own, since a fault may mean that the Wasm stack is full. A fault that is
- * a trap is not handled in the handler: it makes the interrupted code go on in mvvm_on_trap on the host stack, and
- * returns, so that the kernel restores the signal mask. */
+ * The handlers run on a stack of their own, since a fault may mean that the Wasm stack is full. A
+ * fault that is a trap is not handled in the handler: it makes the interrupted code go on in
+ * mvvm_on_trap on the host stack, and returns, so that the kernel restores the signal mask. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* register names in <ucontext.h> */
 #endif
@@ -71,7 +71,8 @@ static void on_fault(int number, siginfo_t *info, void *argument)
         .pc = mvvm_arch_pc(context),
         .sp = sp,
         .fp = mvvm_arch_fp(context),
-        .entry_return = code == MVVM_TRAP_CALL_STACK_EXHAUSTED ? mvvm_arch_entry_return(context, stack_low) : 0,
+        .entry_return =
+            code == MVVM_TRAP_CALL_STACK_EXHAUSTED ? mvvm_arch_entry_return(context, stack_low) : 0,
     };
     mvvm_arch_redirect(context, (uintptr_t)mvvm_host_sp, (void (*)(int))mvvm_on_trap, code);
 }

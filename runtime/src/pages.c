@@ -1,5 +1,5 @@
-/* See pages.h. A page that was never touched is not looked at: reading it would cost a page fault, and a large memory has
- * many. Linux tells of those in /proc/self/pagemap. */
+/* See pages.h. A page that was never touched is not looked at: reading it would cost a page fault,
+ * and a large memory has many. Linux tells of those in /proc/self/pagemap. */
 #include "pages.h"
 
 #include <fcntl.h>
@@ -24,11 +24,14 @@ bool mvvm_page_is_zero(const uint8_t *page)
     return true;
 }
 
-/* Entries of the page map for `count` pages of the operating system; false when they cannot be had. */
-static bool read_pagemap(int fd, uintptr_t address, size_t page_size, uint64_t *entries, size_t count)
+/* Entries of the page map for `count` pages of the operating system; false when they cannot be had.
+ */
+static bool read_pagemap(int fd, uintptr_t address, size_t page_size, uint64_t *entries,
+                         size_t count)
 {
     const size_t size = count * sizeof *entries;
-    return pread(fd, entries, size, (off_t)(address / page_size * sizeof *entries)) == (ssize_t)size;
+    return pread(fd, entries, size, (off_t)(address / page_size * sizeof *entries)) ==
+           (ssize_t)size;
 }
 
 static bool is_touched(uint64_t entry)
@@ -36,8 +39,8 @@ static bool is_touched(uint64_t entry)
     return (entry & ((uint64_t)3 << 62)) != 0; /* present or swapped out */
 }
 
-/* Opens the page map, or -1. Under an emulator its addresses may be another process's: then pages that were surely
- * written do not show up in it. */
+/* Opens the page map, or -1. Under an emulator its addresses may be another process's: then pages
+ * that were surely written do not show up in it. */
 static int open_pagemap(size_t page_size)
 {
     static volatile uint8_t written;
@@ -57,7 +60,8 @@ static int open_pagemap(size_t page_size)
 
 static bool add_page(struct mvvm_runs *out, uint64_t page)
 {
-    if (out->count > 0 && out->runs[out->count - 1].first + out->runs[out->count - 1].count == page) {
+    if (out->count > 0 &&
+        out->runs[out->count - 1].first + out->runs[out->count - 1].count == page) {
         out->runs[out->count - 1].count++;
         return true;
     }
@@ -85,7 +89,8 @@ bool mvvm_find_runs(const uint8_t *base, uint64_t size, struct mvvm_runs *out)
 {
     uint64_t entries[CHUNK];
     const size_t page_size = mvvm_os_page_size();
-    int fd = page_size % PAGE == 0 && (uintptr_t)base % page_size == 0 ? open_pagemap(page_size) : -1;
+    int fd =
+        page_size % PAGE == 0 && (uintptr_t)base % page_size == 0 ? open_pagemap(page_size) : -1;
     bool done = true;
     for (uint64_t at = 0; done && at < size;) {
         uint64_t count = (size - at + page_size - 1) / page_size;

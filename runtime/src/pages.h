@@ -16,7 +16,8 @@ struct mvvm_runs {
     size_t count, capacity;
 };
 
-/* The runs of pages that are not all zero, ascending. `size` is a multiple of the page. False: out of memory. */
+/* The runs of pages that are not all zero, ascending. `size` is a multiple of the page. False: out
+ * of memory. */
 bool mvvm_find_runs(const uint8_t *base, uint64_t size, struct mvvm_runs *out);
 
 bool mvvm_page_is_zero(const uint8_t *page);

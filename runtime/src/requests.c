@@ -1,5 +1,6 @@
-/* Checkpoint requests: SIGUSR1, the timer, and the request files of `mvvm-aot checkpoint`. The handlers set flags;
- * what they mean is found out at the next point. docs/internals.md, section 5. */
+/* Checkpoint requests: SIGUSR1, the timer, and the request files of `mvvm-aot checkpoint`. The
+ * handlers set flags; what they mean is found out at the next point. docs/internals.md, section 5.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -26,8 +27,8 @@ static const char no_migration[] = "the program was translated with --no-migrati
 static bool control_dir_is_ours(void)
 {
     struct stat info;
-    return lstat(mvvm_options.control_dir, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid() &&
-           (info.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+    return lstat(mvvm_options.control_dir, &info) == 0 && S_ISDIR(info.st_mode) &&
+           info.st_uid == geteuid() && (info.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
 static ssize_t read_all(int fd, char *buffer, size_t size)
@@ -45,7 +46,8 @@ static ssize_t read_all(int fd, char *buffer, size_t size)
     return (ssize_t)length;
 }
 
-/* Takes the request file away: "stop\nPATH\n" or "continue\nPATH\n". False when there is none, or none that counts. */
+/* Takes the request file away: "stop\nPATH\n" or "continue\nPATH\n". False when there is none, or
+ * none that counts. */
 static bool take_request_file(struct mvvm_request *out)
 {
     char text[sizeof out->path + 16];
@@ -69,7 +71,8 @@ static bool take_request_file(struct mvvm_request *out)
     if (path_end != NULL)
         *path_end = '\0';
     const bool stop = strcmp(text, "stop") == 0;
-    if ((!stop && strcmp(text, "continue") != 0) || *path != '/' || strlen(path) >= sizeof out->path)
+    if ((!stop && strcmp(text, "continue") != 0) || *path != '/' ||
+        strlen(path) >= sizeof out->path)
         return false;
     out->stop = stop;
     out->answer = true;
@@ -187,12 +190,15 @@ void mvvm_requests_init(bool migratable)
 {
     refuse_all = !migratable;
     const unsigned pid = (unsigned)getpid();
-    const int length = snprintf(request_path, sizeof request_path, "%s/%u.request", mvvm_options.control_dir, pid);
-    if (length < 0 || (size_t)length >= sizeof request_path || strlen(mvvm_options.snapshot_path) >= 4096)
+    const int length =
+        snprintf(request_path, sizeof request_path, "%s/%u.request", mvvm_options.control_dir, pid);
+    if (length < 0 || (size_t)length >= sizeof request_path ||
+        strlen(mvvm_options.snapshot_path) >= 4096)
         mvvm_fatal(MVVM_EXIT_USAGE, "MVVM_CONTROL_DIR or MVVM_SNAPSHOT is too long");
     snprintf(result_path, sizeof result_path, "%s/%u.result", mvvm_options.control_dir, pid);
     snprintf(result_temp, sizeof result_temp, "%s.tmp", result_path);
-    if (mvvm_options.checkpoint_every > 0 && migratable && mvvm_os_start_timer(mvvm_options.checkpoint_every) != 0)
+    if (mvvm_options.checkpoint_every > 0 && migratable &&
+        mvvm_os_start_timer(mvvm_options.checkpoint_every) != 0)
         mvvm_fatal(MVVM_EXIT_SYSTEM, "cannot start a timer of %g s", mvvm_options.checkpoint_every);
     if (mvvm_options.checkpoint_every > 0 && !migratable)
         fprintf(stderr, "mvvm-aot: MVVM_CHECKPOINT_EVERY has no effect: %s\n", no_migration);

@@ -1,4 +1,5 @@
-/* Imports: finding what each is bound to, and whether its type fits (specification 4.5.4, external typing). */
+/* Imports: finding what each is bound to, and whether its type fits (specification 4.5.4, external
+ * typing). */
 #include <string.h>
 
 #include "internal.h"
@@ -41,8 +42,8 @@ static const struct mvvm_host_func *find_host(const struct mvvm_host_func *row, 
     return NULL;
 }
 
-bool mvvm_resolve_host(void *data, const struct mvvm_module *module, const struct mvvm_import *import,
-                       struct mvvm_extern *out)
+bool mvvm_resolve_host(void *data, const struct mvvm_module *module,
+                       const struct mvvm_import *import, struct mvvm_extern *out)
 {
     (void)data;
     (void)module;
@@ -58,12 +59,13 @@ static bool bad_type(const struct mvvm_module *module, const struct mvvm_import 
                      struct mvvm_failure *failure)
 {
     static const char *const kinds[] = {"function", "table", "memory", "global"};
-    return mvvm_fail_link(failure, "%s: import %s.%s: incompatible import type (a %s)", module->name, import->module,
-                          import->name, kinds[import->kind]);
+    return mvvm_fail_link(failure, "%s: import %s.%s: incompatible import type (a %s)",
+                          module->name, import->module, import->name, kinds[import->kind]);
 }
 
-static bool bind_func(struct mvvm_instance *instance, uint32_t func_index, struct mvvm_binding *binding,
-                      const struct mvvm_import *import, const struct mvvm_extern *source)
+static bool bind_func(struct mvvm_instance *instance, uint32_t func_index,
+                      struct mvvm_binding *binding, const struct mvvm_import *import,
+                      const struct mvvm_extern *source)
 {
     (void)import;
     const struct mvvm_type *type = mvvm_func_type(instance, func_index);
@@ -75,7 +77,8 @@ static bool bind_func(struct mvvm_instance *instance, uint32_t func_index, struc
     return mvvm_func_type(source->instance, source->index)->type_id == type->type_id;
 }
 
-static bool bind_table(struct mvvm_instance *instance, uint32_t index, const struct mvvm_extern *source)
+static bool bind_table(struct mvvm_instance *instance, uint32_t index,
+                       const struct mvvm_extern *source)
 {
     struct mvvm_table *owner = &source->instance->module->tables[source->index];
     const struct mvvm_table_desc *wanted = &instance->module->table_descs[index];
@@ -98,7 +101,8 @@ static bool bind_memory(struct mvvm_instance *instance, const struct mvvm_extern
     return true;
 }
 
-static bool bind_global(struct mvvm_instance *instance, uint32_t index, const struct mvvm_extern *source)
+static bool bind_global(struct mvvm_instance *instance, uint32_t index,
+                        const struct mvvm_extern *source)
 {
     const struct mvvm_global_desc *wanted = &instance->module->globals[index];
     const struct mvvm_global_desc *given = &source->instance->module->globals[source->index];
@@ -108,8 +112,8 @@ static bool bind_global(struct mvvm_instance *instance, uint32_t index, const st
     return true;
 }
 
-bool mvvm_resolve_imports(struct mvvm_instance *instance, struct mvvm_binding *bindings, mvvm_resolver *resolve,
-                          void *data, struct mvvm_failure *failure)
+bool mvvm_resolve_imports(struct mvvm_instance *instance, struct mvvm_binding *bindings,
+                          mvvm_resolver *resolve, void *data, struct mvvm_failure *failure)
 {
     const struct mvvm_module *module = instance->module;
     uint32_t next[4] = {0, 0, 0, 0}; /* the index of the kind's next import */
@@ -117,7 +121,8 @@ bool mvvm_resolve_imports(struct mvvm_instance *instance, struct mvvm_binding *b
         const struct mvvm_import *import = &module->imports[k];
         struct mvvm_extern source = {NULL, NULL, 0};
         if (!resolve(data, module, import, &source))
-            return mvvm_fail_link(failure, "%s: unknown import %s.%s", module->name, import->module, import->name);
+            return mvvm_fail_link(failure, "%s: unknown import %s.%s", module->name, import->module,
+                                  import->name);
         if (source.host == NULL && source.instance == NULL)
             return bad_type(module, import, failure);
         const uint32_t index = next[import->kind]++;

@@ -1,6 +1,7 @@
-/* The snapshot reader: a file that nobody vouches for -> the state of a prepared instance. The layout is drawn in
- * docs/internals.md, section 4; snapshot.c writes it. Everything is checked before it is believed: each part against its
- * checksum, each size against the file, each value against the module. */
+/* The snapshot reader: a file that nobody vouches for -> the state of a prepared instance. The
+ * layout is drawn in docs/internals.md, section 4; snapshot.c writes it. Everything is checked
+ * before it is believed: each part against its checksum, each size against the file, each value
+ * against the module. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -28,7 +29,8 @@ struct input {
     uint64_t memory_pages;
 };
 
-static bool fail(struct input *in, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static bool fail(struct input *in, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 static bool fail(struct input *in, int status, const char *format, ...)
 {
@@ -66,7 +68,7 @@ static bool read_at(struct input *in, void *buffer, size_t size, uint64_t offset
     return true;
 }
 
-/* -- The frame of the file: header, directory, checksums ---------------------------------------- */
+/* -- The frame of the file: header, directory, checksums -------------------------------------- */
 
 static bool check_header(struct input *in, uint64_t file_size)
 {
@@ -74,13 +76,15 @@ static bool check_header(struct input *in, uint64_t file_size)
     if (memcmp(header.magic, MVVM_SNAPSHOT_MAGIC, sizeof header.magic) != 0)
         return bad(in, "not a snapshot");
     if (header.version != MVVM_SNAPSHOT_VERSION)
-        return fail(in, MVVM_EXIT_BAD_SNAPSHOT, "a snapshot of version %" PRIu32 ", this program reads version %u",
+        return fail(in, MVVM_EXIT_BAD_SNAPSHOT,
+                    "a snapshot of version %" PRIu32 ", this program reads version %u",
                     header.version, MVVM_SNAPSHOT_VERSION);
     header.header_crc = 0;
     if (mvvm_crc32(0, &header, sizeof header) != in->front.header.header_crc)
         return bad(in, "the snapshot's header is damaged");
     if (header.file_size != file_size)
-        return fail(in, MVVM_EXIT_BAD_SNAPSHOT, "the snapshot is truncated or has grown: %" PRIu64 " bytes of %" PRIu64,
+        return fail(in, MVVM_EXIT_BAD_SNAPSHOT,
+                    "the snapshot is truncated or has grown: %" PRIu64 " bytes of %" PRIu64,
                     file_size, header.file_size);
     if (header.section_count != MVVM_SECTION_COUNT ||
         mvvm_crc32(0, in->front.sections, sizeof in->front.sections) != header.directory_crc)
@@ -107,15 +111,16 @@ static bool check_directory(struct input *in)
     for (uint32_t id = 1; id <= MVVM_SECTION_COUNT; id++) {
         const struct mvvm_snapshot_section *section = &in->front.sections[id - 1];
         const uint64_t unit = id == MVVM_SECTION_PAGES ? MVVM_SNAPSHOT_PAGE : 8;
-        if (section->id != id || section->reserved0 != 0 || section->reserved1 != 0 || section->offset % unit != 0 ||
-            section->offset > in->front.header.file_size ||
+        if (section->id != id || section->reserved0 != 0 || section->reserved1 != 0 ||
+            section->offset % unit != 0 || section->offset > in->front.header.file_size ||
             section->size > in->front.header.file_size - section->offset)
             return bad(in, "the snapshot's directory is malformed");
         if (!check_gap(in, end, section->offset))
             return false;
         end = section->offset + section->size;
     }
-    return end == in->front.header.file_size || bad(in, "the snapshot has bytes behind its last section");
+    return end == in->front.header.file_size ||
+           bad(in, "the snapshot has bytes behind its last section");
 }
 
 static bool read_part(struct input *in, uint32_t id)
@@ -162,10 +167,11 @@ static bool open_file(struct input *in, const char *path)
             return bad(in, "not a snapshot");
         return bad(in, "the snapshot is truncated");
     }
-    return read_at(in, &in->front, sizeof in->front, 0) && check_header(in, size) && check_directory(in);
+    return read_at(in, &in->front, sizeof in->front, 0) && check_header(in, size) &&
+           check_directory(in);
 }
 
-/* -- Contents ---------------------------------------------------------------------------------- */
+/* -- Contents --------------------------------------------------------------------------------- */
 
 static struct mvvm_reader reader_of(const struct input *in, uint32_t id)
 {
@@ -244,7 +250,8 @@ static bool read_globals(struct input *in, const struct mvvm_instance *instance)
     return finish(in, &r, "GLOBALS");
 }
 
-static bool read_table(struct input *in, struct mvvm_reader *r, const struct mvvm_instance *instance, uint32_t t)
+static bool read_table(struct input *in, struct mvvm_reader *r,
+                       const struct mvvm_instance *instance, uint32_t t)
 {
     const struct mvvm_table_desc *desc = &instance->module->table_descs[t];
     struct mvvm_table *table = &instance->module->tables[t];
@@ -324,7 +331,8 @@ static bool read_pages(struct input *in, const struct mvvm_instance *instance)
     uint32_t crc = 0;
     if (in->memory_pages > old_pages &&
         mvvm_memory_grow_pages(context, in->memory_pages - old_pages) == UINT64_MAX)
-        return fail(in, MVVM_EXIT_SYSTEM, "no memory for %" PRIu64 " pages of 64 KiB", in->memory_pages);
+        return fail(in, MVVM_EXIT_SYSTEM, "no memory for %" PRIu64 " pages of 64 KiB",
+                    in->memory_pages);
     for (uint32_t k = 0; k < in->page_run_count; k++) {
         uint64_t run[2];
         memcpy(run, in->page_runs + (size_t)16 * k, sizeof run);
@@ -344,7 +352,8 @@ static bool read_pages(struct input *in, const struct mvvm_instance *instance)
     return crc == section->crc || bad(in, "the snapshot's section PAGES is damaged");
 }
 
-static bool read_flags(struct input *in, struct mvvm_reader *r, uint32_t count, uint8_t *dropped, uint32_t *sizes)
+static bool read_flags(struct input *in, struct mvvm_reader *r, uint32_t count, uint8_t *dropped,
+                       uint32_t *sizes)
 {
     if (mvvm_read_u32(r) != count)
         return bad(in, "the snapshot has another number of segments than the module");
@@ -377,8 +386,8 @@ static bool read_wasi(struct input *in, const char *dirs)
     return finish(in, &r, "WASI");
 }
 
-static bool read_everything(struct input *in, const struct mvvm_instance *instance, const char *path,
-                            const char *dirs)
+static bool read_everything(struct input *in, const struct mvvm_instance *instance,
+                            const char *path, const char *dirs)
 {
     if (!open_file(in, path) || !check_module(in, instance->module))
         return false;
@@ -390,10 +399,11 @@ static bool read_everything(struct input *in, const struct mvvm_instance *instan
            read_wasi(in, dirs);
 }
 
-int mvvm_snapshot_read(struct mvvm_instance *instance, const char *path, const char *dirs, struct mvvm_frames *frames,
-                       char *message, size_t message_size)
+int mvvm_snapshot_read(struct mvvm_instance *instance, const char *path, const char *dirs,
+                       struct mvvm_frames *frames, char *message, size_t message_size)
 {
-    struct input in = {.fd = -1, .message = message, .message_size = message_size, .frames = frames};
+    struct input in = {
+        .fd = -1, .message = message, .message_size = message_size, .frames = frames};
     read_everything(&in, instance, path, dirs);
     for (uint32_t id = 0; id <= MVVM_SECTION_COUNT; id++)
         free(in.parts[id]);

@@ -1,6 +1,7 @@
-/* The snapshot writer. The layout is drawn in docs/internals.md, section 4; restore.c and mvvm_aot/snapshot/codec.py read
- * it. The file is written beside its target and renamed, so a name never stands for half a snapshot. It is not forced to
- * the disk: a snapshot outlives the process, not a power failure right after it. */
+/* The snapshot writer. The layout is drawn in docs/internals.md, section 4; restore.c and
+ * mvvm_aot/snapshot/codec.py read it. The file is written beside its target and renamed, so a name
+ * never stands for half a snapshot. It is not forced to the disk: a snapshot outlives the process,
+ * not a power failure right after it. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* register names in <ucontext.h> */
 #endif
@@ -23,7 +24,8 @@
 static const char *write_source(struct mvvm_writer *w, const char *reason)
 {
     char text[512];
-    const int length = snprintf(text, sizeof text, "arch=%s\nos=linux\ntool=mvvm-aot\ntime=%lld\npid=%ld\nreason=%s\n",
+    const int length = snprintf(text, sizeof text,
+                                "arch=%s\nos=linux\ntool=mvvm-aot\ntime=%lld\npid=%ld\nreason=%s\n",
                                 MVVM_ARCH_NAME, (long long)time(NULL), (long)getpid(), reason);
     mvvm_write_bytes(w, text, (size_t)length);
     return NULL;
@@ -85,8 +87,8 @@ static const char *write_tables(struct mvvm_writer *w, const struct mvvm_instanc
         mvvm_write_u32(w, table->max);
         for (uint32_t k = 0; k < table->size; k++) {
             uint32_t index;
-            const char *message =
-                mvvm_ref_to_index(instance, reftype, mvvm_elem_ref(reftype, &table->elems[k]), &index);
+            const char *message = mvvm_ref_to_index(
+                instance, reftype, mvvm_elem_ref(reftype, &table->elems[k]), &index);
             if (message != NULL)
                 return message;
             mvvm_write_u32(w, index);
@@ -95,7 +97,8 @@ static const char *write_tables(struct mvvm_writer *w, const struct mvvm_instanc
     return NULL;
 }
 
-static const char *write_memories(struct mvvm_writer *w, const struct mvvm_instance *instance, struct mvvm_runs *runs)
+static const char *write_memories(struct mvvm_writer *w, const struct mvvm_instance *instance,
+                                  struct mvvm_runs *runs)
 {
     const struct mvvm_module *module = instance->module;
     const struct mvvm_context *context = module->context;
@@ -114,11 +117,13 @@ static const char *write_memories(struct mvvm_writer *w, const struct mvvm_insta
     return NULL;
 }
 
-static void write_pages(struct mvvm_writer *w, const struct mvvm_instance *instance, const struct mvvm_runs *runs)
+static void write_pages(struct mvvm_writer *w, const struct mvvm_instance *instance,
+                        const struct mvvm_runs *runs)
 {
     const uint8_t *base = instance->module->context->memory_base;
     for (size_t k = 0; k < runs->count; k++)
-        mvvm_writer_large(w, base + runs->runs[k].first * MVVM_SNAPSHOT_PAGE, runs->runs[k].count * MVVM_SNAPSHOT_PAGE);
+        mvvm_writer_large(w, base + runs->runs[k].first * MVVM_SNAPSHOT_PAGE,
+                          runs->runs[k].count * MVVM_SNAPSHOT_PAGE);
 }
 
 static void write_segments(struct mvvm_writer *w, const struct mvvm_instance *instance)
@@ -130,8 +135,10 @@ static void write_segments(struct mvvm_writer *w, const struct mvvm_instance *in
     mvvm_write_bytes(w, instance->elem_dropped, module->elem_count);
 }
 
-static const char *write_section(struct mvvm_writer *w, uint32_t id, const struct mvvm_instance *instance,
-                                 const struct mvvm_frames *frames, const char *reason, struct mvvm_runs *runs)
+static const char *write_section(struct mvvm_writer *w, uint32_t id,
+                                 const struct mvvm_instance *instance,
+                                 const struct mvvm_frames *frames, const char *reason,
+                                 struct mvvm_runs *runs)
 {
     switch (id) {
     case MVVM_SECTION_SOURCE:
@@ -161,7 +168,8 @@ static const char *write_section(struct mvvm_writer *w, uint32_t id, const struc
 }
 
 /* Header and directory, over the zeros that were left for them. */
-static void write_front(struct mvvm_writer *w, const struct mvvm_module *module, struct mvvm_snapshot_front *front)
+static void write_front(struct mvvm_writer *w, const struct mvvm_module *module,
+                        struct mvvm_snapshot_front *front)
 {
     memcpy(front->header.magic, MVVM_SNAPSHOT_MAGIC, sizeof front->header.magic);
     front->header.version = MVVM_SNAPSHOT_VERSION;
@@ -175,8 +183,8 @@ static void write_front(struct mvvm_writer *w, const struct mvvm_module *module,
         w->error = errno != 0 ? errno : EIO;
 }
 
-static const char *write_all(int fd, const struct mvvm_instance *instance, const struct mvvm_frames *frames,
-                             const char *reason)
+static const char *write_all(int fd, const struct mvvm_instance *instance,
+                             const struct mvvm_frames *frames, const char *reason)
 {
     struct mvvm_writer w;
     struct mvvm_runs runs = {0};
@@ -211,12 +219,14 @@ static char *temporary_name(const char *path)
     const size_t size = strlen(path) + 32;
     char *name = malloc(size);
     if (name != NULL)
-        snprintf(name, size, "%.*s.%s.%ld.tmp", dir_length, path, path + dir_length, (long)getpid());
+        snprintf(name, size, "%.*s.%s.%ld.tmp", dir_length, path, path + dir_length,
+                 (long)getpid());
     return name;
 }
 
-const char *mvvm_snapshot_write(const struct mvvm_instance *instance, const struct mvvm_frames *frames,
-                                const char *path, const char *reason)
+const char *mvvm_snapshot_write(const struct mvvm_instance *instance,
+                                const struct mvvm_frames *frames, const char *path,
+                                const char *reason)
 {
     static char text[4608];
     char *temporary = temporary_name(path);

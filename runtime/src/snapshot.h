@@ -44,7 +44,8 @@ struct mvvm_snapshot_front {
 _Static_assert(sizeof(struct mvvm_snapshot_header) == 64, "snapshot header");
 _Static_assert(offsetof(struct mvvm_snapshot_header, sha256) == 32, "snapshot header");
 _Static_assert(sizeof(struct mvvm_snapshot_section) == 32, "snapshot directory");
-_Static_assert(sizeof(struct mvvm_snapshot_front) == 64 + 32 * MVVM_SECTION_COUNT, "snapshot front");
+_Static_assert(sizeof(struct mvvm_snapshot_front) == 64 + 32 * MVVM_SECTION_COUNT,
+               "snapshot front");
 
 /* Bytes of a value's payload; 0 for a byte that is no value type. */
 static inline size_t mvvm_snapshot_value_size(uint8_t valtype)

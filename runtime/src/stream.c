@@ -1,4 +1,5 @@
-/* See stream.h; and the reader of sections that are in memory. Numbers are little-endian, as our targets are. */
+/* See stream.h; and the reader of sections that are in memory. Numbers are little-endian, as our
+ * targets are. */
 #include "stream.h"
 
 #include <errno.h>
@@ -8,7 +9,8 @@
 
 #include "crc32.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "snapshots are written as they stand in memory");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "snapshots are written as they stand in memory");
 
 enum { BUFFER_SIZE = 1 << 16, LARGEST_WRITE = 1 << 30 };
 

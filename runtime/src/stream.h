@@ -1,4 +1,5 @@
-/* Where a snapshot's bytes go: a file written front to back through a buffer, with a running CRC. */
+/* Where a snapshot's bytes go: a file written front to back through a buffer, with a running CRC.
+ */
 #ifndef MVVM_STREAM_H
 #define MVVM_STREAM_H
 

@@ -1,5 +1,5 @@
-/* Tables. A table's elements are reserved up front like a memory's bytes, so that generated code and every module
- * that imports the table may keep its address; only sizes change. */
+/* Tables. A table's elements are reserved up front like a memory's bytes, so that generated code
+ * and every module that imports the table may keep its address; only sizes change. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,7 +52,8 @@ int mvvm_table_create(struct mvvm_table *view, uint8_t reftype, uint32_t size, u
         return -1;
     table->capacity = max < TABLE_LIMIT ? max : TABLE_LIMIT;
     table->reftype = reftype;
-    const uint64_t bytes = round_up(table->capacity * sizeof *table->elems + 1, mvvm_os_page_size());
+    const uint64_t bytes =
+        round_up(table->capacity * sizeof *table->elems + 1, mvvm_os_page_size());
     table->elems = size > table->capacity ? NULL : mvvm_os_reserve(bytes);
     if (table->elems == NULL) {
         free(table);
@@ -113,7 +114,8 @@ uint64_t mvvm_elem_ref(uint8_t reftype, const struct mvvm_elem *elem)
     return (uint64_t)(uintptr_t)&mvvm_funcs[elem->func_id];
 }
 
-bool mvvm_eval_init(const struct mvvm_instance *instance, const struct mvvm_init *init, union mvvm_value *out)
+bool mvvm_eval_init(const struct mvvm_instance *instance, const struct mvvm_init *init,
+                    union mvvm_value *out)
 {
     memset(out, 0, sizeof *out);
     switch (init->kind) {
@@ -132,13 +134,14 @@ bool mvvm_eval_init(const struct mvvm_instance *instance, const struct mvvm_init
     return false;
 }
 
-bool mvvm_table_fill_from(struct mvvm_instance *instance, uint32_t table_index, uint32_t elem_index, uint32_t dest,
-                          uint32_t source, uint32_t length)
+bool mvvm_table_fill_from(struct mvvm_instance *instance, uint32_t table_index, uint32_t elem_index,
+                          uint32_t dest, uint32_t source, uint32_t length)
 {
     struct mvvm_table *table = &instance->module->tables[table_index];
     const uint8_t reftype = instance->module->table_descs[table_index].reftype;
     const struct mvvm_elem_desc *segment = &instance->module->elems[elem_index];
-    if ((uint64_t)source + length > instance->elem_sizes[elem_index] || (uint64_t)dest + length > table->size)
+    if ((uint64_t)source + length > instance->elem_sizes[elem_index] ||
+        (uint64_t)dest + length > table->size)
         return false;
     for (uint32_t k = 0; k < length; k++) {
         union mvvm_value value;
@@ -151,8 +154,8 @@ bool mvvm_table_fill_from(struct mvvm_instance *instance, uint32_t table_index, 
 
 /* -- Helpers that generated code calls: see HELPERS in mvvm_aot/abi.py ------------------------ */
 
-static struct mvvm_table *checked(struct mvvm_context *context, uint32_t table_index, uint32_t start,
-                                  uint32_t length)
+static struct mvvm_table *checked(struct mvvm_context *context, uint32_t table_index,
+                                  uint32_t start, uint32_t length)
 {
     struct mvvm_table *table = &context->instance->module->tables[table_index];
     if ((uint64_t)start + length > table->size)
@@ -165,8 +168,8 @@ static uint8_t reftype_of(const struct mvvm_context *context, uint32_t table_ind
     return context->instance->module->table_descs[table_index].reftype;
 }
 
-void mvvm_table_init(struct mvvm_context *context, uint32_t table_index, uint32_t elem_index, uint32_t dest,
-                     uint32_t source, uint32_t length)
+void mvvm_table_init(struct mvvm_context *context, uint32_t table_index, uint32_t elem_index,
+                     uint32_t dest, uint32_t source, uint32_t length)
 {
     if (!mvvm_table_fill_from(context->instance, table_index, elem_index, dest, source, length))
         mvvm_trap(MVVM_TRAP_TABLE_OUT_OF_BOUNDS);
@@ -178,8 +181,8 @@ void mvvm_elem_drop(struct mvvm_context *context, uint32_t elem_index)
     context->instance->elem_dropped[elem_index] = 1;
 }
 
-void mvvm_table_copy(struct mvvm_context *context, uint32_t dest_table, uint32_t source_table, uint32_t dest,
-                     uint32_t source, uint32_t length)
+void mvvm_table_copy(struct mvvm_context *context, uint32_t dest_table, uint32_t source_table,
+                     uint32_t dest, uint32_t source, uint32_t length)
 {
     struct mvvm_table *from = checked(context, source_table, source, length);
     struct mvvm_table *to = checked(context, dest_table, dest, length);
@@ -193,13 +196,15 @@ uint64_t mvvm_table_get(struct mvvm_context *context, uint32_t table_index, uint
     return mvvm_elem_ref(reftype_of(context, table_index), &table->elems[index]);
 }
 
-void mvvm_table_set(struct mvvm_context *context, uint32_t table_index, uint32_t index, uint64_t ref)
+void mvvm_table_set(struct mvvm_context *context, uint32_t table_index, uint32_t index,
+                    uint64_t ref)
 {
     struct mvvm_table *table = checked(context, table_index, index, 1);
     table->elems[index] = mvvm_elem_of(reftype_of(context, table_index), ref);
 }
 
-uint32_t mvvm_table_grow(struct mvvm_context *context, uint32_t table_index, uint64_t ref, uint32_t delta)
+uint32_t mvvm_table_grow(struct mvvm_context *context, uint32_t table_index, uint64_t ref,
+                         uint32_t delta)
 {
     struct mvvm_table *table = &context->instance->module->tables[table_index];
     const uint32_t old_size = table->size;
@@ -211,8 +216,8 @@ uint32_t mvvm_table_grow(struct mvvm_context *context, uint32_t table_index, uin
     return old_size;
 }
 
-void mvvm_table_fill(struct mvvm_context *context, uint32_t table_index, uint32_t start, uint64_t ref,
-                     uint32_t length)
+void mvvm_table_fill(struct mvvm_context *context, uint32_t table_index, uint32_t start,
+                     uint64_t ref, uint32_t length)
 {
     struct mvvm_table *table = checked(context, table_index, start, length);
     const struct mvvm_elem elem = mvvm_elem_of(reftype_of(context, table_index), ref);
@@ -227,6 +232,7 @@ uint64_t mvvm_ref_func(struct mvvm_context *context, uint32_t func_index)
 
 void mvvm_trap_indirect(const struct mvvm_table *table, uint32_t index)
 {
-    mvvm_trap(table->elems[index].func_id == MVVM_NULL_TYPE_ID ? MVVM_TRAP_UNINITIALIZED_ELEMENT
-                                                                : MVVM_TRAP_INDIRECT_CALL_TYPE_MISMATCH);
+    mvvm_trap(table->elems[index].func_id == MVVM_NULL_TYPE_ID
+                  ? MVVM_TRAP_UNINITIALIZED_ELEMENT
+                  : MVVM_TRAP_INDIRECT_CALL_TYPE_MISMATCH);
 }

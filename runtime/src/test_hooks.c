@@ -1,5 +1,5 @@
-/* The MVVM_TEST_ variables (docs/internals.md, section 5): checkpoints at chosen points, round trips within the process,
- * a hash of the final state. */
+/* The MVVM_TEST_ variables (docs/internals.md, section 5): checkpoints at chosen points, round
+ * trips within the process, a hash of the final state. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -32,8 +32,8 @@ void mvvm_test_init(void)
         if (each_path == NULL)
             mvvm_fatal(MVVM_EXIT_SYSTEM, "out of memory");
     }
-    mvvm_test_active =
-        leave_at != never || roundtrip_every != 0 || each_prefix != NULL || getenv("MVVM_TEST_COUNT") != NULL;
+    mvvm_test_active = leave_at != never || roundtrip_every != 0 || each_prefix != NULL ||
+                       getenv("MVVM_TEST_COUNT") != NULL;
     if (mvvm_test_active)
         mvvm_flag = 1; /* never 0: a request may have come already */
 }
@@ -57,12 +57,14 @@ bool mvvm_test_stop_at_resume(void)
     return leave_at == 0;
 }
 
-/* MVVM_TEST_DUMP_STACK=1. `path`.stack holds, little-endian: u64 sp, fp, pc, return address where walking ends, number of
- * codes, size of the image; per code: u64 address of the text, size of the frame table, the table; the image from sp up. */
+/* MVVM_TEST_DUMP_STACK=1. `path`.stack holds, little-endian: u64 sp, fp, pc, return address where
+ * walking ends, number of codes, size of the image; per code: u64 address of the text, size of the
+ * frame table, the table; the image from sp up. */
 void mvvm_test_dump_stack(const char *path)
 {
     char name[4096];
-    if (getenv("MVVM_TEST_DUMP_STACK") == NULL || snprintf(name, sizeof name, "%s.stack", path) >= (int)sizeof name)
+    if (getenv("MVVM_TEST_DUMP_STACK") == NULL ||
+        snprintf(name, sizeof name, "%s.stack", path) >= (int)sizeof name)
         return;
     FILE *file = fopen(name, "wb");
     if (file == NULL)
@@ -70,7 +72,8 @@ void mvvm_test_dump_stack(const char *path)
     const struct mvvm_module *module = mvvm_modules[0];
     const struct mvvm_position *position = &mvvm_last_frame;
     const uint64_t image_size = (uintptr_t)mvvm_stack_top(&mvvm_stack) - position->sp;
-    const uint64_t head[] = {position->sp,       position->fp, position->pc, (uintptr_t)mvvm_wasm_return,
+    const uint64_t head[] = {position->sp,       position->fp,
+                             position->pc,       (uintptr_t)mvvm_wasm_return,
                              module->code_count, image_size};
     fwrite(head, sizeof head, 1, file);
     for (uint32_t k = 0; k < module->code_count; k++) {
@@ -106,8 +109,10 @@ static uint32_t hash_globals(const struct mvvm_instance *instance)
         if (valtype == MVVM_TYPE_FUNCREF || valtype == MVVM_TYPE_EXTERNREF)
             mvvm_ref_to_index(instance, valtype, *(const uint64_t *)slot, &value.i32);
         else
-            memcpy(&value, slot, valtype == MVVM_TYPE_I32 || valtype == MVVM_TYPE_F32 ? 4 :
-                                 valtype == MVVM_TYPE_V128 ? 16 : 8);
+            memcpy(&value, slot,
+                   valtype == MVVM_TYPE_I32 || valtype == MVVM_TYPE_F32 ? 4
+                   : valtype == MVVM_TYPE_V128                          ? 16
+                                                                        : 8);
         hash = mvvm_crc32(hash, &value, sizeof value);
     }
     return hash;

@@ -37,7 +37,8 @@ const char *mvvm_trap_message(int code)
     }
 }
 
-static void add_line(const struct mvvm_frame_table *table, const struct mvvm_function_row *row, uint32_t offset)
+static void add_line(const struct mvvm_frame_table *table, const struct mvvm_function_row *row,
+                     uint32_t offset)
 {
     if (row->func_id >= MVVM_THUNK_FUNC_ID || row->func_id >= table->module->func_count)
         return;
@@ -49,7 +50,8 @@ static void add_line(const struct mvvm_frame_table *table, const struct mvvm_fun
     line_count++;
 }
 
-/* The function whose code holds the address before `pc` (a return address) with its point's offset, if any. */
+/* The function whose code holds the address before `pc` (a return address) with its point's offset,
+ * if any. */
 static bool add_address(uintptr_t pc)
 {
     const struct mvvm_frame_table *table;
@@ -62,8 +64,8 @@ static bool add_address(uintptr_t pc)
     return true;
 }
 
-/* Follows frame pointers: on both ISAs the register points at {caller's frame pointer, return address}. C frames of
- * helpers may be innermost; the walk passes over what is not Wasm code. */
+/* Follows frame pointers: on both ISAs the register points at {caller's frame pointer, return
+ * address}. C frames of helpers may be innermost; the walk passes over what is not Wasm code. */
 static void walk(uintptr_t fp)
 {
     while (mvvm_stack_contains(&mvvm_stack, fp) && fp % 8 == 0 &&
@@ -76,7 +78,8 @@ static void walk(uintptr_t fp)
     }
 }
 
-/* A fault: the instruction itself is in the innermost function, whose prologue may not have been done. */
+/* A fault: the instruction itself is in the innermost function, whose prologue may not have been
+ * done. */
 static void walk_fault(const struct mvvm_fault *fault)
 {
     const struct mvvm_frame_table *table;

@@ -11,7 +11,7 @@ import capstone
 from capstone import arm64 as cs
 
 from stackmaps.isa.aarch64_effects import register_unit
-from stackmaps.isa.effects import Action, Compute, Load, Move, Pool, SetRegister, Store
+from stackmaps.isa.effects import Action, Compute, Flip, Load, Move, Pool, SetRegister, Store
 
 _CAPSTONE: Final = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM)
 _CAPSTONE.detail = True
@@ -46,6 +46,8 @@ def _actions(insn: Any) -> list[Action]:
         at = (ops[1].shift.value if ops[1].shift.type else 0) // 8
         insert = (at, (ops[1].imm & 0xFFFF).to_bytes(2, "little"))
         return [Move(unit, unit, 8, 8, insert=insert)]
+    if mnemonic == "fneg" and len(ops) == 2 and names[1]:
+        return _negate(insn, names, unit)
     if mnemonic in _OPERATIONS and len(ops) == 3:
         computed = _compute(ops, names, unit, _OPERATIONS[mnemonic])
         if computed:
@@ -79,6 +81,17 @@ def _compute(ops: Any, names: list[str], unit: int, operation: str) -> list[Acti
         else:
             return []
     return [Compute(unit, operation, tuple(sources), 32 if names[0][0] == "w" else 64)]
+
+
+def _negate(insn: Any, names: list[str], unit: int) -> list[Action]:
+    """``fneg``: LLVM makes the vector of -0.0 with it."""
+    arrangement = _ARRANGEMENT.match(insn.op_str)
+    element = arrangement[2] if arrangement else names[0][0]
+    if element not in ("s", "d"):
+        return []
+    sign = bytes(_ELEMENTS[element] - 1) + b"\x80"
+    count = int(arrangement[1] or 1) if arrangement else 1
+    return [Flip(unit, register_unit(names[1])[0], sign * count, 16)]
 
 
 def _make(insn: Any, ops: Any, names: list[str], unit: int) -> list[Action]:

@@ -200,6 +200,16 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class Flip:
+    """A register becomes another one's first bytes with the bits of ``mask`` inverted."""
+
+    register: int
+    source: int
+    mask: bytes
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
     """A register is loaded from where the relocation ``place`` bytes into the code points."""
 
@@ -255,4 +265,4 @@ OPERATIONS: Final[Mapping[str, Callable[[int, int], int]]] = {
     "orn": lambda a, b: a | ~b,
 }
 
-Action = SetRegister | Move | Pool | Load | Store | Compute
+Action = SetRegister | Move | Flip | Pool | Load | Store | Compute

@@ -114,10 +114,11 @@ def spawn(
     stderr: int | IO[bytes] = subprocess.PIPE,
 ) -> subprocess.Popen[bytes]:
     """Start `exe` with the program's arguments and environment and the given MVVM_ variables."""
+    stack = {"MVVM_STACK_SIZE": str(program.stack_size)} if program.stack_size else {}
     return subprocess.Popen(
         command_line(exe, isa, program),
         executable=find_emulator(target_by_name(isa)) or exe,
-        env={**dict(program.env), **variables},
+        env={**dict(program.env), **stack, **variables},
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,

@@ -4,7 +4,7 @@
 #include "out.h"
 
 static volatile int zero, minimum = -2147483647 - 1, minus_one = -1;
-static volatile float huge = 1e20f;
+static volatile float huge = 1e20f, not_a_number = __builtin_nanf("");
 static volatile uint32_t far = 0xfffffff0u;
 typedef int wrong_fn(double, double);
 static int right(int a) { return a + 1; }
@@ -24,7 +24,8 @@ static __attribute__((noinline)) int fault(const char *kind)
     switch (kind[0]) {
     case 'd': return 7 / zero;
     case 'o': return minimum / minus_one;
-    case 'c': return (int)(long)__builtin_wasm_trunc_s_i32_f32(huge);
+    case 'c': return __builtin_wasm_trunc_s_i32_f32(not_a_number);
+    case 'h': return __builtin_wasm_trunc_s_i32_f32(huge);
     case 'm': return *(volatile int *)far;
     case 'u': __builtin_trap();
     case 'n': return ((int (*volatile)(int))12345)(1);

@@ -153,7 +153,7 @@ class Line:
 
     def stop(self) -> None:
         """Ask for a checkpoint; the process ends with it and has put out nothing more."""
-        time.sleep(0.2)
+        time.sleep(0.6)
         self.process.send_signal(signal.SIGUSR1)
         assert self.process.stdout is not None
         assert self.process.stdout.read() == b""
@@ -177,9 +177,9 @@ def test_moving_while_it_waits(build: dict[str, Path], tmp_path: Path) -> None:
     second.write("two\nsleep\n")
     assert [second.read(), second.read()] == ["got two", "sleeping"]
     second.stop()
-    time.sleep(1.0)  # while nobody runs, no time passes for the guest
+    time.sleep(1.2)  # while nobody runs, no time passes for the guest
     third = resume(here)
     third.stop()
     fourth = resume(there)
-    assert fourth.read() == "slept a second"
+    assert fourth.read() == "slept as asked"
     assert fourth.process.wait(timeout=30) == 5

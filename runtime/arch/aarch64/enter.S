@@ -1,4 +1,5 @@
-/* Crossing between the host stack and the Wasm stack on AArch64 (AAPCS64). docs/internals.md, section 3.
+/* Crossing between the host stack and the Wasm stack on AArch64 (AAPCS64).
+ * docs/internals.md, section 3.
  *
  * The host stack at and above mvvm_host_sp, 16-byte aligned:
  *   +0 x29, x30   +16 x19 ... x28   +96 d8 ... d15   +160 the outer entry's mvvm_host_sp
@@ -130,10 +131,16 @@ mvvm_jump_into:
     cbz w3, 1f
     adrp x16, mvvm_poison_bytes
     add x16, x16, :lo12:mvvm_poison_bytes
-    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
     ldr q\n, [x16]
     .endr
-    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 30
+    .irp n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    ldr q\n, [x16]
+    .endr
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    ldr x\n, [x16]
+    .endr
+    .irp n, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 30
     ldr x\n, [x16]
     .endr
     ldr x16, [x16]

@@ -22,16 +22,18 @@ static inline uintptr_t mvvm_arch_fp(const ucontext_t *context)
     return (uintptr_t)context->uc_mcontext.gregs[REG_RBP];
 }
 
-/* The return address of a function that has executed nothing yet; 0 when the stack, which is readable from
- * `stack_low` on, does not hold it. */
+/* The return address of a function that has executed nothing yet; 0 when the stack, which is
+ * readable from `stack_low` on, does not hold it. */
 static inline uintptr_t mvvm_arch_entry_return(const ucontext_t *context, uintptr_t stack_low)
 {
     const uintptr_t sp = mvvm_arch_sp(context);
     return sp >= stack_low ? *(const uintptr_t *)sp : 0;
 }
 
-/* Make the interrupted thread go on in `function(argument)` on the stack that ends at `sp` (aligned 16). */
-static inline void mvvm_arch_redirect(ucontext_t *context, uintptr_t sp, void (*function)(int), int argument)
+/* Make the interrupted thread go on in `function(argument)` on the stack that ends at `sp` (aligned
+ * 16). */
+static inline void mvvm_arch_redirect(ucontext_t *context, uintptr_t sp, void (*function)(int),
+                                      int argument)
 {
     context->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)function;
     context->uc_mcontext.gregs[REG_RSP] = (greg_t)(sp - 8);
@@ -39,7 +41,8 @@ static inline void mvvm_arch_redirect(ucontext_t *context, uintptr_t sp, void (*
     context->uc_mcontext.gregs[REG_RDI] = argument;
 }
 
-/* Level for mvvm_jump_into: the widest vector registers that the processor and the kernel let us use. */
+/* Level for mvvm_jump_into: the widest vector registers that the processor and the kernel let us
+ * use. */
 static inline int mvvm_arch_poison_level(void)
 {
     uint32_t a = 1, b, c = 0, d;

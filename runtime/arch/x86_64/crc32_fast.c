@@ -1,5 +1,5 @@
-/* CRC-32 by carry-less multiplication: 64 bytes at a time are folded onto the next 64. What is left over, 16 bytes that
- * are congruent to all before them, goes through the table. */
+/* CRC-32 by carry-less multiplication: 64 bytes at a time are folded onto the next 64. What is left
+ * over, 16 bytes that are congruent to all before them, goes through the table. */
 #include <stdbool.h>
 #include <string.h>
 
@@ -7,12 +7,13 @@
 
 #include "crc32.h"
 
-/* x^(D+32) and x^(D-32) modulo the polynomial, bits reversed: what the low and the high half of a block are multiplied
- * with to move them D bits ahead. */
+/* x^(D+32) and x^(D-32) modulo the polynomial, bits reversed: what the low and the high half of a
+ * block are multiplied with to move them D bits ahead. */
 #define FOLD_512 _mm_set_epi64x(0x1C6E41596, 0x154442BD4)
 #define FOLD_128 _mm_set_epi64x(0x0CCAA009E, 0x1751997D0)
 
-__attribute__((target("pclmul,sse2"))) static __m128i fold(__m128i block, __m128i factors, __m128i next)
+__attribute__((target("pclmul,sse2"))) static __m128i fold(__m128i block, __m128i factors,
+                                                           __m128i next)
 {
     const __m128i low = _mm_clmulepi64_si128(block, factors, 0x00);
     const __m128i high = _mm_clmulepi64_si128(block, factors, 0x11);
@@ -24,8 +25,8 @@ static __m128i load(const uint8_t *at)
     return _mm_loadu_si128((const __m128i *)(const void *)at);
 }
 
-__attribute__((target("pclmul,sse2"))) static void fold_all(uint32_t crc, const uint8_t *at, size_t size,
-                                                            uint8_t rest[16])
+__attribute__((target("pclmul,sse2"))) static void fold_all(uint32_t crc, const uint8_t *at,
+                                                            size_t size, uint8_t rest[16])
 {
     __m128i a = _mm_xor_si128(load(at), _mm_cvtsi32_si128((int)crc));
     __m128i b = load(at + 16), c = load(at + 32), d = load(at + 48);

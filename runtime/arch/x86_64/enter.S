@@ -1,7 +1,9 @@
-/* Crossing between the host stack and the Wasm stack on x86-64 (System V). docs/internals.md, section 3.
+/* Crossing between the host stack and the Wasm stack on x86-64 (System V).
+ * docs/internals.md, section 3.
  *
  * The host stack at and above mvvm_host_sp, 16-byte aligned:
- *   +0 the outer entry's mvvm_host_sp   +8 r15   +16 r14   +24 r13   +32 r12   +40 rbx   +48 rbp   +56 return
+ *   +0 the outer entry's mvvm_host_sp   +8 r15   +16 r14   +24 r13   +32 r12   +40 rbx
+ *   +48 rbp   +56 return address
  * Generated code keeps nothing in registers over a call but rsp and rbp, so what is called from it
  * may use all others. MXCSR and the x87 control word are never touched. */
 
@@ -127,7 +129,10 @@ mvvm_jump_into:
     .endr
     jmp 5f
 4:
-    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    vmovdqu64 mvvm_poison_bytes(%rip), %zmm\n
+    .endr
+    .irp n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
     vmovdqu64 mvvm_poison_bytes(%rip), %zmm\n
     .endr
     .irp n, 0, 1, 2, 3, 4, 5, 6, 7

@@ -76,7 +76,9 @@ def describe(module: Module, memory_init: bytes = b"") -> str:
     """Return C text: entries, tables, globals and memory of a module."""
     types = {module.types[index]: index for index in canonical_types(module)}
     lines = ['#include "mvvm_module.h"', "#include <string.h>"]
-    lines += ["struct entry { void (*code)(void); void (*thunk)(void); uint32_t params, results; };"]
+    lines += [
+        "struct entry { void (*code)(void); void (*thunk)(void); uint32_t params, results; };"
+    ]
     lines += [f"extern void m0_thunk{index}(void);" for index in types.values()]
     lines += [f"extern void m0_f{index}(void);" for index in range(module.num_funcs)]
     lines.append("const struct entry entries[] = {")
@@ -104,7 +106,9 @@ def describe(module: Module, memory_init: bytes = b"") -> str:
             lines.append(f"  table{elem.table_index}[{k}] = {entry};")
     for k, entry_ in enumerate(module.globals):
         value = _const(entry_.init) or 0
-        lines.append(f"  {{ uint64_t v = {value & (1 << 64) - 1}u; memcpy(m0_globals + {16 * k}, &v, 8); }}")
+        lines.append(
+            f"  {{ uint64_t v = {value & (1 << 64) - 1}u; memcpy(m0_globals + {16 * k}, &v, 8); }}"
+        )
     for data in module.datas:
         assert data.offset_expr is not None
         octets = "".join(f"\\x{byte:02x}" for byte in data.init)
@@ -141,13 +145,19 @@ class Program:
         zig_cc(target, "-static", source, "-I", INCLUDE, obj, *stub_objects(target.name), "-o", exe)
         return exe
 
+    def strips(self) -> int:
+        """Return how many loops are strip-mined."""
+        return sum(len(plan.strips) for plan in plan_points(self.vm).functions.values())
+
     def call(self, calls: Sequence[Call], target: Target, *args: Any) -> list[Answer]:
         """Call functions, in one process, in order."""
         exe = self.executable(target, *args)
         command = [str(exe)]
         if platform.machine() not in target.machines:
             command = [target.qemu, *command]
-        script = "\n".join(f"{index} " + " ".join(f"{bits:x}" for bits in bits_) for index, bits_ in calls)
+        script = "\n".join(
+            f"{index} " + " ".join(f"{bits:x}" for bits in bits_) for index, bits_ in calls
+        )
         done = subprocess.run(
             command, input=script + "\n", capture_output=True, text=True, env=dict(os.environ)
         )

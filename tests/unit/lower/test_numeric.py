@@ -92,7 +92,9 @@ def module_text() -> str:
         params = " ".join(valtype.text for valtype in op.params)
         operands = " ".join(f"(local.get {k})" for k in range(len(op.params)))
         name = f'(export "{op.text}")'
-        funcs.append(f"(func {name} (param {params}) (result {op.results[0].text}) ({op.text} {operands}))")
+        funcs.append(
+            f"(func {name} (param {params}) (result {op.results[0].text}) ({op.text} {operands}))"
+        )
     return "(module\n" + "\n".join(funcs) + ")"
 
 

@@ -45,7 +45,9 @@ def wasmtime_answers(generator: Generator, text: str) -> list[Answer]:
         ]
         found = exports[f"f{index}"](store, *args)
         values = found if isinstance(found, list) else [found]
-        answers.append(tuple(v & (1 << int(t[1:])) - 1 for v, t in zip(values, results, strict=True)))
+        answers.append(
+            tuple(v & (1 << int(t[1:])) - 1 for v, t in zip(values, results, strict=True))
+        )
     answers.append((exports["digest"](store) & M64,))
     return answers
 

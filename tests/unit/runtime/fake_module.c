@@ -15,7 +15,8 @@ static void no_code(void)
     abort();
 }
 
-static const uint8_t wasm_bytes[] = "\0asm\1\0\0\0 not a real module, but the same bytes on both sides";
+static const uint8_t wasm_bytes[] =
+    "\0asm\1\0\0\0 not a real module, but the same bytes on both sides";
 static const uint8_t i32_only[] = {MVVM_TYPE_I32};
 static const uint8_t i64_only[] = {MVVM_TYPE_I64};
 static const struct mvvm_type types[] = {
@@ -25,7 +26,8 @@ static const struct mvvm_type types[] = {
 };
 static const struct mvvm_import imports[] = {{"env", "__checkpoint", MVVM_EXTERN_FUNC, 1}};
 static const struct mvvm_export exports[] = {{"_start", MVVM_EXTERN_FUNC, 1}};
-static const struct mvvm_func_desc funcs[] = {{no_code, "checkpoint", 1}, {no_code, "_start", 0}, {no_code, "inner", 2}};
+static const struct mvvm_func_desc funcs[] = {
+    {no_code, "checkpoint", 1}, {no_code, "_start", 0}, {no_code, "inner", 2}};
 static const struct mvvm_global_desc globals[] = {
     {MVVM_TYPE_I32, true, {MVVM_INIT_CONST, 0, {7, 0}}},
     {MVVM_TYPE_FUNCREF, true, {MVVM_INIT_FUNC, 2, {0, 0}}},
@@ -41,8 +43,9 @@ struct mvvm_module fake_module = {
     .name = "fake",
     .wasm_bytes = wasm_bytes,
     .wasm_size = sizeof wasm_bytes,
-    .sha256 = {0x68, 0xE6, 0xF8, 0x7D, 0x09, 0x0B, 0x8A, 0x79, 0x92, 0x22, 0x5F, 0xB8, 0xFE, 0x40, 0x35, 0xB4,
-               0xCE, 0x24, 0x52, 0x8A, 0xC9, 0x3E, 0x81, 0x41, 0xCD, 0xFD, 0xC0, 0x2C, 0xF7, 0x86, 0xDE, 0x3B},
+    .sha256 = {0x68, 0xE6, 0xF8, 0x7D, 0x09, 0x0B, 0x8A, 0x79, 0x92, 0x22, 0x5F,
+               0xB8, 0xFE, 0x40, 0x35, 0xB4, 0xCE, 0x24, 0x52, 0x8A, 0xC9, 0x3E,
+               0x81, 0x41, 0xCD, 0xFD, 0xC0, 0x2C, 0xF7, 0x86, 0xDE, 0x3B},
     .migratable = true,
     .context = &context,
     .types = types,
@@ -75,7 +78,7 @@ struct mvvm_module fake_module = {
 const struct mvvm_module *const mvvm_modules[] = {&fake_module};
 const uint32_t mvvm_module_count = 1;
 
-/* -- WASI: nothing but the section ------------------------------------------------------------- */
+/* -- WASI: nothing but the section ------------------------------------------------------------ */
 
 const struct mvvm_host_func mvvm_wasi_funcs[] = {{NULL, NULL, NULL, NULL}};
 
@@ -98,7 +101,7 @@ const char *mvvm_wasi_load(struct mvvm_reader *r, const char *dirs, bool *bad_sn
     return mvvm_read_bytes(r, 45) != NULL ? NULL : "the WASI section is too short";
 }
 
-/* -- The frame table ---------------------------------------------------------------------------- */
+/* -- The frame table -------------------------------------------------------------------------- */
 
 static uint8_t *put(uint8_t *at, const uint32_t *words, size_t count)
 {
@@ -125,19 +128,22 @@ size_t fake_build_table(uint8_t *out)
     };
     static const uint32_t by_site[] = {0, 1, 3, 2, 4, 5};
     static const uint8_t values[] = {
-        1, 0, MVVM_TYPE_I32, 0, 0, 0,                                                            /* 0 */
-        3, 0, MVVM_TYPE_I32, 0, 2, MVVM_TYPE_F64, 1, 5, MVVM_TYPE_V128, 2, 1, MVVM_TYPE_I64, 4, 0, /* 6 */
-        0, 0,                                                                                    /* 20 */
-        0, 0, 0,                                                                                 /* 22 */
-        2, 0, MVVM_TYPE_I64, 0, 1, MVVM_TYPE_FUNCREF, 1, 0, 1, 80, 4, 0xEF, 0xBE, 0xAD, 0xDE,      /* 25 */
+        /* 0 */ 1, 0, MVVM_TYPE_I32, 0, 0, 0,
+        /* 6 */ 3, 0, MVVM_TYPE_I32, 0, 2, MVVM_TYPE_F64, 1, 5, MVVM_TYPE_V128, 2,
+        1, MVVM_TYPE_I64, 4, 0,
+        /* 20 */ 0, 0,
+        /* 22 */ 0, 0, 0,
+        /* 25 */ 2, 0, MVVM_TYPE_I64, 0, 1, MVVM_TYPE_FUNCREF, 1, 0,
+        1, 80, 4, 0xEF, 0xBE, 0xAD, 0xDE,
     };
     const uint32_t functions_off = 48;
     const uint32_t points_off = functions_off + sizeof function_rows;
     const uint32_t by_site_off = points_off + sizeof point_rows;
     const uint32_t values_off = by_site_off + sizeof by_site;
     const uint32_t total = values_off + sizeof values;
-    const uint32_t header[] = {0x5446564D, MVVM_FRAME_TABLE_VERSION, 4, 6, functions_off, points_off,
-                               by_site_off, values_off, sizeof values, sizeof fake_text, total, 0};
+    const uint32_t header[] = {
+        0x5446564D, MVVM_FRAME_TABLE_VERSION, 4, 6, functions_off, points_off,
+        by_site_off, values_off, sizeof values, sizeof fake_text, total, 0};
     uint8_t *at = put(out, header, 12);
     at = put(at, function_rows, sizeof function_rows / 4);
     at = put(at, point_rows, sizeof point_rows / 4);
@@ -146,7 +152,7 @@ size_t fake_build_table(uint8_t *out)
     return total;
 }
 
-/* -- A state to save ---------------------------------------------------------------------------- */
+/* -- A state to save -------------------------------------------------------------------------- */
 
 struct mvvm_instance *fake_instance(void)
 {
@@ -154,7 +160,8 @@ struct mvvm_instance *fake_instance(void)
     fake_build_table(frame_table);
     if (mvvm_runtime_init(1 << 18) != 0)
         mvvm_fatal(1, "no stack");
-    struct mvvm_instance *instance = mvvm_instance_prepare(&fake_module, mvvm_resolve_host, NULL, &failure);
+    struct mvvm_instance *instance =
+        mvvm_instance_prepare(&fake_module, mvvm_resolve_host, NULL, &failure);
     if (instance == NULL)
         mvvm_fatal(1, "%s", failure.message);
     return instance;

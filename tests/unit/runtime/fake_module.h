@@ -1,6 +1,8 @@
-/* A module as the compiler would describe it, with a frame table but no code: enough to lift, materialize, save and load.
+/* A module as the compiler would describe it, with a frame table but no code: enough to lift,
+ * materialize, save and load.
  *
- * Functions: 0 imports env.__checkpoint (i32) -> (); 1 is _start, which calls 2; 2 (i64) -> (i64) polls at a loop. */
+ * Functions: 0 imports env.__checkpoint (i32) -> (); 1 is _start, which calls 2; 2 (i64) -> (i64)
+ * polls at a loop. */
 #ifndef FAKE_MODULE_H
 #define FAKE_MODULE_H
 

@@ -1,5 +1,5 @@
-/* One command per test of tests/unit/runtime: see test_runtime.py. Prints "ok" at the end; every failed check ends the
- * program. Built with the address and undefined-behaviour sanitizers. */
+/* One command per test of tests/unit/runtime: see test_runtime.py. Prints "ok" at the end; every
+ * failed check ends the program. Built with the address and undefined-behaviour sanitizers. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ static uint32_t random_number(uint32_t below)
     return (uint32_t)((random_state >> 33) % below);
 }
 
-/* -- Checksums and pages ------------------------------------------------------------------------ */
+/* -- Checksums and pages ---------------------------------------------------------------------- */
 
 /* Prints the CRC of each line's text, and holds the fast way against the portable one. */
 static void test_crc(void)
@@ -42,7 +42,8 @@ static void test_crc(void)
         for (size_t size = 0; size < 2900; size += size < 300 ? 1 : 61) {
             const uint32_t fast = mvvm_crc32(5, bytes + start, size);
             CHECK(fast == mvvm_crc32_portable(5, bytes + start, size));
-            CHECK(fast == mvvm_crc32(mvvm_crc32(5, bytes + start, size / 3), bytes + start + size / 3, size - size / 3));
+            CHECK(fast == mvvm_crc32(mvvm_crc32(5, bytes + start, size / 3),
+                                     bytes + start + size / 3, size - size / 3));
         }
     while (fgets(line, sizeof line, stdin) != NULL)
         printf("%08x\n", mvvm_crc32(0, line, strcspn(line, "\n")));
@@ -67,7 +68,7 @@ static void test_pages(void)
     free(runs.runs);
 }
 
-/* -- Frames ------------------------------------------------------------------------------------- */
+/* -- Frames ----------------------------------------------------------------------------------- */
 
 static bool same_frames(const struct mvvm_frames *a, const struct mvvm_frames *b)
 {
@@ -75,11 +76,12 @@ static bool same_frames(const struct mvvm_frames *a, const struct mvvm_frames *b
         return false;
     for (size_t k = 0; k < a->count; k++) {
         const struct mvvm_frame *x = &a->frames[k], *y = &b->frames[k];
-        if (x->func_index != y->func_index || x->offset != y->offset || x->n_locals != y->n_locals ||
-            x->n_operands != y->n_operands)
+        if (x->func_index != y->func_index || x->offset != y->offset ||
+            x->n_locals != y->n_locals || x->n_operands != y->n_operands)
             return false;
         for (uint32_t v = 0; v < x->n_locals + x->n_operands; v++) {
-            const struct mvvm_frame_value *p = &a->values[x->first + v], *q = &b->values[y->first + v];
+            const struct mvvm_frame_value *p = &a->values[x->first + v],
+                                          *q = &b->values[y->first + v];
             if (p->valtype != q->valtype || p->local_index != q->local_index ||
                 memcmp(&p->value, &q->value, mvvm_snapshot_value_size(p->valtype)) != 0)
                 return false;
@@ -141,8 +143,10 @@ static void test_misfits(void)
     EXPECT(frames.frames[0].offset = 0x41, "no point at 0x41");
     EXPECT(frames.frames[1].offset = START_CALL, "no point");
     EXPECT(frames.count = 1, "waits for a function of the module");
-    EXPECT(frames.frames[1].func_index = 0; frames.frames[1].offset = 0, "its callee is another function");
-    EXPECT(frames.frames[0].offset = START_IMPORT; frames.frames[0].n_operands = 0, "another function");
+    EXPECT(frames.frames[1].func_index = 0;
+           frames.frames[1].offset = 0, "its callee is another function");
+    EXPECT(frames.frames[0].offset = START_IMPORT;
+           frames.frames[0].n_operands = 0, "another function");
     EXPECT(frames.frames[0] = frames.frames[1], "entered from outside");
     EXPECT(frames.values[0].valtype = MVVM_TYPE_F32, "a local has another type");
     EXPECT(frames.values[1].local_index = 0, "out of order");
@@ -151,9 +155,9 @@ static void test_misfits(void)
     EXPECT(frames.frames[1].n_operands = 1; frames.frames[1].n_locals = 1, "number of operands");
     EXPECT(frames.values[5].value.i32 = 3, "does not exist");
     /* A frame at a poll cannot have a callee. */
-    EXPECT(frames.frames[0] = frames.frames[1]; frames.frames[0].func_index = 1; frames.frames[0].offset = START_IMPORT;
-           frames.frames[0].n_locals = 0,
-           "its callee is another function");
+    EXPECT(frames.frames[0] = frames.frames[1]; frames.frames[0].func_index = 1;
+           frames.frames[0].offset = START_IMPORT;
+           frames.frames[0].n_locals = 0, "its callee is another function");
     /* Locals that the snapshot lacks are zero, those that nobody wants are ignored. */
     struct mvvm_frames frames = fake_frames();
     struct mvvm_frames lifted = {0};
@@ -167,7 +171,7 @@ static void test_misfits(void)
     mvvm_frames_free(&frames);
 }
 
-/* -- Snapshots ---------------------------------------------------------------------------------- */
+/* -- Snapshots -------------------------------------------------------------------------------- */
 
 static void fill_state(struct mvvm_instance *instance)
 {
@@ -175,7 +179,8 @@ static void fill_state(struct mvvm_instance *instance)
     CHECK(mvvm_memory_grow_pages(context, 1) == 1);
     memcpy(context->memory_base + 5000, "hello", 5);
     context->memory_base[2 * 65536 - 1] = 9;
-    fake_module.tables[0].elems[2] = mvvm_elem_of(MVVM_TYPE_FUNCREF, mvvm_index_to_ref(instance, 1));
+    fake_module.tables[0].elems[2] =
+        mvvm_elem_of(MVVM_TYPE_FUNCREF, mvvm_index_to_ref(instance, 1));
     CHECK(mvvm_table_resize(&fake_module.tables[0], 6));
     mvvm_data_drop(context, 0);
     *(uint32_t *)mvvm_global_slot(instance, 0) = 99;
@@ -190,7 +195,8 @@ static void write_snapshot(const char *path)
     mvvm_frames_free(&frames);
 }
 
-/* The file may not grow to the snapshot's size: an error that names the file, and nothing stays behind. */
+/* The file may not grow to the snapshot's size: an error that names the file, and nothing stays
+ * behind. */
 static void test_full(const char *path)
 {
     struct mvvm_instance *instance = fake_instance();
@@ -199,7 +205,8 @@ static void test_full(const char *path)
     fill_state(instance);
     CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
     const char *message = mvvm_snapshot_write(instance, &frames, path, "test");
-    CHECK(message != NULL && strstr(message, path) != NULL && strstr(message, strerror(EFBIG)) != NULL);
+    CHECK(message != NULL && strstr(message, path) != NULL &&
+          strstr(message, strerror(EFBIG)) != NULL);
     message = mvvm_snapshot_write(instance, &frames, "/nonexistent/x.snap", "test");
     CHECK(message != NULL && strstr(message, strerror(ENOENT)) != NULL);
     mvvm_frames_free(&frames);
@@ -220,10 +227,12 @@ static void test_read(const char *path)
     CHECK(mvvm_check_frames(instance, &frames, &size) == NULL);
     check_native(instance, &frames);
     CHECK(context->memory_bytes == 2 * 65536);
-    CHECK(memcmp(context->memory_base + 5000, "hello", 5) == 0 && context->memory_base[2 * 65536 - 1] == 9);
+    CHECK(memcmp(context->memory_base + 5000, "hello", 5) == 0 &&
+          context->memory_base[2 * 65536 - 1] == 9);
     CHECK(fake_module.tables[0].size == 6 && fake_module.tables[0].elems[2].func_id == 1);
     CHECK(fake_module.tables[0].elems[5].func_id == MVVM_NULL_TYPE_ID);
-    CHECK(instance->data_dropped[0] == 1 && instance->data_sizes[0] == 0 && instance->elem_sizes[0] == 2);
+    CHECK(instance->data_dropped[0] == 1 && instance->data_sizes[0] == 0 &&
+          instance->elem_sizes[0] == 2);
     CHECK(*(uint32_t *)mvvm_global_slot(instance, 0) == 99);
     CHECK(*(uint64_t *)mvvm_global_slot(instance, 1) == mvvm_index_to_ref(instance, 2));
     mvvm_frames_free(&frames);
@@ -238,7 +247,8 @@ static int read_again(struct mvvm_instance *instance, const char *path)
     size_t size;
     const int status = mvvm_snapshot_read(instance, path, NULL, &frames, message, sizeof message);
     CHECK(status == 0 || strlen(message) > 0);
-    if (status == 0 && mvvm_check_frames(instance, &frames, &size) == NULL && size <= mvvm_stack.size)
+    if (status == 0 && mvvm_check_frames(instance, &frames, &size) == NULL &&
+        size <= mvvm_stack.size)
         mvvm_materialize(instance, &frames, &mvvm_stack);
     mvvm_frames_free(&frames);
     return status;
@@ -300,7 +310,8 @@ static void mend(uint8_t *bytes, size_t size)
 
 static void mutate(uint8_t *bytes, size_t size)
 {
-    static const uint32_t numbers[] = {0, 1, 2, 3, 0x7F, 0xFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF};
+    static const uint32_t numbers[] = {
+        0, 1, 2, 3, 0x7F, 0xFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF};
     const size_t interesting = size < 2048 ? size : 2048; /* behind it are only pages */
     for (uint32_t k = 1 + random_number(3); k > 0; k--) {
         const size_t at = random_number(8) == 0 ? random_number((uint32_t)size)
@@ -341,12 +352,13 @@ static void fuzz(const char *path, uint64_t seed, unsigned long count)
     free(bytes);
 }
 
-/* -- The frame table ---------------------------------------------------------------------------- */
+/* -- The frame table -------------------------------------------------------------------------- */
 
 static void read_all_points(const struct mvvm_frame_table *table)
 {
     for (uint32_t k = 0; k < table->point_count; k++) {
-        const struct mvvm_site site = {table, &table->points[k], &table->functions[table->points[k].function]};
+        const struct mvvm_site site = {table, &table->points[k],
+                                       &table->functions[table->points[k].function]};
         struct mvvm_values values = mvvm_values_of(&site);
         struct mvvm_home home;
         struct mvvm_fill fill;

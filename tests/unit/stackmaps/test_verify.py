@@ -319,6 +319,32 @@ go:
     assert "spill slot" in proof.findings[0].what
 
 
+@pytest.mark.parametrize("isa", ISAS)
+def test_the_address_of_a_home_in_a_slot_becomes_a_fill(isa: str) -> None:
+    ir = """
+define hidden preserve_nonecc void @m0_f1(i64 %n) #0 {
+  %homes = alloca [4 x i64], align 16
+  %slot = alloca ptr, align 16
+  call void asm sideeffect "", "r"(ptr %homes)
+  %home = getelementptr i64, ptr %homes, i64 2
+  store volatile ptr %home, ptr %slot
+  call preserve_nonecc void @mvvm_leave() #1 [ "deopt"(i32 1, i32 16, ptr %homes) ]
+  %where = load volatile ptr, ptr %slot
+  store volatile ptr %where, ptr @memory
+  ret void
+}
+"""
+    layout = PointLayout(1, 16, ((0, I64, 3),), (), 0xFFFF_FFFF)
+    code = object_of(ir, isa)
+    proof = proof_of(code, layout, known=signatures(m0_f1=CallShape(1)))
+    assert proof.closed, proof.describe()
+    table = frame_table(code, {(1, 16): layout}, fills=proof.fills)
+    assert FrameTable.decode(table.encode()) == table
+    (fill,) = table.points[0].fills
+    assert fill.address_minus == table.functions[0].homes - 16
+    assert fill.bytes_at(0x1000) == (0x1000 - table.functions[0].homes + 16).to_bytes(8, "little")
+
+
 def test_fills_are_packed_into_powers_of_two() -> None:
     known = {distance: distance for distance in range(5, 18)}  # CFA-17 up to CFA-5: 13 bytes
     fills = make_fills(known)

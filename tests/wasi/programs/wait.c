@@ -1,4 +1,4 @@
-/* Waits for a line of input, then sleeps for a second; says when each begins and ends. */
+/* Waits for a line of input, then sleeps for three seconds; says when each begins and ends. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -13,7 +13,7 @@ static double now(void)
 int main(void)
 {
     char line[100];
-    const struct timespec nap = {1, 0};
+    const struct timespec nap = {3, 0};
     setvbuf(stdout, NULL, _IONBF, 0);
     puts("waiting");
     while (fgets(line, sizeof line, stdin) != NULL && strcmp(line, "sleep\n") != 0)
@@ -22,6 +22,6 @@ int main(void)
     double before = now();
     nanosleep(&nap, NULL);
     double slept = now() - before;
-    printf("slept %s\n", slept < 1.0 ? "too little" : slept < 1.6 ? "a second" : "too long");
+    printf("slept %s\n", slept < 3.0 ? "too little" : slept < 3.9 ? "as asked" : "too long");
     return 5;
 }

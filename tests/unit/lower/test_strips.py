@@ -1,0 +1,71 @@
+"""Strip-mined loops run exactly as often as the loops that they replace."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from mvvm_aot.targets import TARGETS
+
+from .harness import RUNNABLE, Answer, Call, Program
+
+STEPS = (1, 4, -1, -3, 7, 4096)
+CHUNK = 4096
+
+
+@cache
+def program() -> Program:
+    """One function per step: counts $x up to $end; returns iterations and a checksum."""
+    funcs = "".join(
+        f"""(func (param $x i32) (param $end i32) (param $limit i32) (result i32 i32)
+          (local $n i32) (local $sum i32)
+          (block (loop
+            (local.set $n (i32.add (local.get $n) (i32.const 1)))
+            (br_if 1 (i32.ge_u (local.get $n) (local.get $limit)))
+            (local.set $sum (i32.add (i32.rotl (local.get $sum) (i32.const 1)) (local.get $x)))
+            (br_if 0 (i32.ne (local.tee $x (i32.add (local.get $x) (i32.const {step})))
+              (local.get $end)))))
+          (local.get $n) (local.get $sum))"""
+        for step in STEPS
+    )
+    return Program(f"(module {funcs})")
+
+
+def simulate(step: int, x: int, end: int, limit: int) -> Answer:
+    n = total = 0
+    while True:
+        n += 1
+        if n >= limit:
+            break
+        total = ((total << 1 | total >> 31) + x) & 0xFFFF_FFFF
+        x = (x + step) & 0xFFFF_FFFF
+        if x == end:
+            break
+    return n, total
+
+
+def cases() -> list[tuple[int, int, int, int]]:
+    """Return (step number, start, end, limit): whole numbers of steps, others, wrapping ones."""
+    found = []
+    for number, step in enumerate(STEPS):
+        for count in (1, 2, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 9000):
+            for start in (0, 100, 0xFFFF_FFF0):
+                found.append((number, start, (start + count * step) & 0xFFFF_FFFF, 10000))
+        found.append((number, 5, 5, 10000))  # once around: stopped by the limit
+        found.append((number, 5, (5 + 10 * step + 1) & 0xFFFF_FFFF, 10000))
+        found.append((number, 5, (5 - 3 * step) & 0xFFFF_FFFF, 4099))
+    return found
+
+
+@pytest.mark.parametrize("opt_level", [0, 2])
+@pytest.mark.parametrize("name", sorted(TARGETS))
+def test_iterations(name: str, opt_level: int) -> None:
+    target = TARGETS[name]
+    if target not in RUNNABLE:
+        pytest.skip(f"needs {target.qemu}")
+    assert program().strips() == len(STEPS)
+    calls: list[Call] = [(case[0], case[1:]) for case in cases()]
+    answers = program().call(calls, target, opt_level)
+    for (number, start, end, limit), answer in zip(cases(), answers, strict=True):
+        assert answer == simulate(STEPS[number], start, end, limit), (STEPS[number], start, end)
