@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
-ZIG = $(shell $(BIN)/python -c 'import ziglang; print(ziglang.__path__[0] + "/zig")')
+ZIG_PATH := import ziglang; print(ziglang.__path__[0] + "/zig")
 C_FLAGS := -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Werror
 BUILD := build
 
@@ -69,9 +69,9 @@ gen-check: $(STAMP)
 
 c-warnings: $(STAMP)
 	@mkdir -p $(BUILD)
-	@for isa in x86_64 aarch64; do \
+	@zig=$$($(BIN)/python -c '$(ZIG_PATH)'); for isa in x86_64 aarch64; do \
 	    for file in runtime/src/*.c runtime/arch/$$isa/*.c; do \
-	        $(ZIG) cc -target $$isa-linux-musl $(C_FLAGS) -Iruntime/include -Iruntime/src \
+	        $$zig cc -target $$isa-linux-musl $(C_FLAGS) -Iruntime/include -Iruntime/src \
 	            -Iruntime/arch/$$isa -c $$file -o $(BUILD)/warnings.o || exit 1; \
 	    done; \
 	done; echo "C: no warnings"

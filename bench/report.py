@@ -112,7 +112,7 @@ def moves(figures: Figures) -> list[str]:
     return [
         "## Checkpoint and resume",
         "",
-        "A checkpoint is measured by the program's own clock, a resume from the start of the process",
+        "A checkpoint is measured by the program's own clock, a resume from the process's start",
         f"to its end (a process that does nothing takes {figures['process_ms']:.2f} ms). File",
         f"system: {figures['file_system']}. Plain write: as many bytes written to a file there.",
         "",

@@ -162,7 +162,8 @@ def c_header() -> str:
     for struct, (size, fields) in STRUCTS.items():
         lines.append(f'    _Static_assert(sizeof(struct {struct}) == {size}, "{struct}"); \\')
         lines += [
-            f'    _Static_assert(offsetof(struct {struct}, {field}) == {offset}, "{struct}.{field}"); \\'
+            f"    _Static_assert(offsetof(struct {struct}, {field}) == {offset}, "
+            f'"{struct}.{field}"); \\'
             for field, offset in fields.items()
         ]
     lines += ["", "#endif", ""]

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import enum
 import functools
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,6 +89,25 @@ def _target_machine(
             reloc="static",
             codemodel="small",
         )
+
+
+_CPU_PROBE: Final = """
+import sys
+import llvmlite.binding as llvm
+llvm.initialize_all_targets()
+llvm.Target.from_triple(sys.argv[1]).create_target_machine(cpu=sys.argv[2])
+"""
+
+
+def check_cpu(target: Target, cpu: str) -> None:
+    """Demand that LLVM knows a CPU. Raises UsageError.
+
+    LLVM itself prints a warning or ends the process, so another process asks.
+    """
+    command = [sys.executable, "-c", _CPU_PROBE, target.triple, cpu]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0 or "not a recognized processor" in done.stderr:
+        raise UsageError(f'LLVM knows no CPU "{cpu}" for the target {target.name}')
 
 
 def data_layout(target: Target) -> str:

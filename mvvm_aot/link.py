@@ -38,7 +38,8 @@ COMPILE_FLAGS: Final = (
     "-fno-pic",
     "-fno-pie",
 )
-LINK_FLAGS: Final = ("-static", "-O2", "-fno-sanitize=all", "-Wl,--gc-sections")
+# -s is here, not at single links: zig builds its C library once for each way of stripping.
+LINK_FLAGS: Final = ("-static", "-O2", "-s", "-fno-sanitize=all", "-Wl,--gc-sections")
 _MAIN: Final = "main.o"
 
 
@@ -192,7 +193,6 @@ def link_executable(
     target: Target,
     runtime_folder: Path,
     *,
-    strip: bool = True,
     notify: Notify = quiet,
     extra_sources: Sequence[Path] = (),
 ) -> bytes:
@@ -220,8 +220,7 @@ def link_executable(
             for number, source in enumerate(sources):
                 run_tool([*compiling, str(source), "-o", f"source{number}.o"], scratch)
                 linked.append(f"source{number}.o")
-            flags = [*LINK_FLAGS, *(["-s"] if strip else [])]
-            run_tool([*zig, *flags, *linked, *map(str, parts), "-o", "program"], scratch)
+            run_tool([*zig, *LINK_FLAGS, *linked, *map(str, parts), "-o", "program"], scratch)
             return (scratch / "program").read_bytes()
     except OSError as error:
         raise SystemFailure.from_os_error("link in the temporary folder", error) from error

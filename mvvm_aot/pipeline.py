@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from . import abi, proof
-from .backend import CodegenMode, emit_assembly, emit_object, optimize_ir
+from .backend import CodegenMode, check_cpu, emit_assembly, emit_object, optimize_ir
 from .describe import CodeSection, Description, describe_modules
 from .errors import CodegenError, UsageError
 from .hostfuncs import check_imports
@@ -80,7 +80,7 @@ class Code:
     """One object, what describes its frames, and which attempt it is."""
 
     data: bytes = field(repr=False)
-    section: CodeSection
+    section: CodeSection | None  # None: the object holds data only
     attempt: int
 
 
@@ -94,6 +94,11 @@ class Translation:
     migration: bool
     report: BuildReport
 
+    @property
+    def sections(self) -> tuple[CodeSection, ...]:
+        """The frame tables of those objects that have functions."""
+        return tuple(code.section for code in self.codes if code.section is not None)
+
 
 def compile_module(
     wasm: bytes, options: Options, runtime_folder: Path, progress: Progress | None = None
@@ -102,6 +107,8 @@ def compile_module(
     steps = progress if isinstance(progress, Silence) else Silence()
     say = progress or steps
     target = target_by_name(options.target)
+    if options.cpu is not None:
+        check_cpu(target, options.cpu)
     say.step("decoding")
     module = decode_module(wasm)
     say.step("validating")
@@ -140,7 +147,7 @@ def _finish(
         return merge_objects(objects, translation.target)
     if options.emit == "stackmap":
         return proof.frame_table_text(
-            translation.module.module, [code.section.frame_table for code in translation.codes]
+            translation.module.module, [section.frame_table for section in translation.sections]
         ).encode()
     say.step("describing")
     source, files = describe_modules([describe(translation)])
@@ -156,7 +163,7 @@ def describe(translation: Translation, prefix: str = PREFIX) -> Description:
     return Description(
         name=names.module_name or "module",
         module=translation.module,
-        codes=tuple(code.section for code in translation.codes),
+        codes=translation.sections,
         prefix=prefix,
         migratable=translation.migration,
     )
@@ -196,10 +203,10 @@ def translate(
         say.step("proving frames closed")
         proved = proof.prove_object(data, subject)
         failed = proved.failed
-        if proved.section is not None:
-            codes.append(Code(proved.data, proved.section, attempt))
+        codes.append(Code(proved.data, proved.section, attempt))
         _count(report, proved, attempt)
-        report.retranslated += [validated.module.func_name(index) for index in failed]
+        if attempt == 0:
+            report.retranslated = [validated.module.func_name(index) for index in failed]
         if not failed or max(failed) >= abi.THUNK_FUNC_ID:
             break
     if failed:

@@ -53,7 +53,7 @@ class Proved:
     """An object's closed part: what goes into the executable, and what has to be made anew."""
 
     data: bytes = field(repr=False)
-    section: CodeSection | None  # None: nothing is left of the object
+    section: CodeSection | None  # None: no function is left in the object
     failed: Mapping[int, str]  # func_id -> the first finding
     closed: int  # functions with points that passed
     sites: int  # return addresses with a row
@@ -121,7 +121,7 @@ def prove_object(data: bytes, subject: Subject) -> Proved:
         code = without_functions(code, dropped)
         own = _function_ids(code, subject.prefix)
         if not own:
-            return Proved(data, None, failed, 0, 0, 0, 0)
+            return Proved(undefine_symbols(data, dropped), None, failed, 0, 0, 0, 0)
         fills = {
             at: fill for f in proof.functions if not f.findings for at, fill in f.fills.items()
         }

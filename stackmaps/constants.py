@@ -236,8 +236,14 @@ class _Interpreter:
 
 
 def _moved_address(operation: str, addresses: list[int], values: list[int]) -> Bytes | None:
-    """Return an address moved by small numbers; None for anything else done with addresses."""
-    if operation != "add" or len(addresses) != 1:
+    """Return an address moved by small numbers; None for anything else done with addresses.
+
+    A CFA is a multiple of 16, so an ``or`` that meets only zero bits below that is an addition.
+    """
+    if len(addresses) != 1:
         return None
+    adds = operation == "add"
+    if operation == "or" and len(values) == 1:
+        adds = values[0] < 16 and not -addresses[0] & values[0]
     up = sum(value - (value >> 63 << 64) for value in values)
-    return address_bytes(addresses[0] - up) if addresses[0] - up >= 0 else None
+    return address_bytes(addresses[0] - up) if adds and addresses[0] >= up else None

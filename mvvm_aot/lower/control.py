@@ -12,6 +12,8 @@ be in a phi node. Nothing here recurses: blocks may nest as deep as they like.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import compress, count
+from operator import ne
 from typing import TYPE_CHECKING, Any, Final
 
 from mvvm_aot.loops import CHUNK, Strip
@@ -197,9 +199,12 @@ def _join_locals(fn: FunctionLowering, edges: list[Edge], live: int) -> None:
     if not others:
         return
     vals = fn.vals
-    for index in bits_of(live):
-        value = first[index]
-        if all(other[index] == value for other in others):
+    differing: set[int] = set()
+    for other in others:
+        if other != first:
+            differing.update(compress(count(), map(ne, first, other)))
+    for index in sorted(differing):
+        if not live >> index & 1:
             continue
         if not dirty >> index & 1:
             vals[index] = None

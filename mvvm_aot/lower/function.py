@@ -107,26 +107,25 @@ class FunctionLowering:
         self.at_home_types: dict[int, str] = {}  # operand position -> type, where None
         self.traps: dict[str, str] = {}
         self.types = [self.llvm_type(valtype, local=True) for valtype in vf.locals]
-        self._counter = 0
+        self.counter = 1  # the next free number
 
     # -- Small change ------------------------------------------------------------------------
 
     def new(self) -> str:
         """Return a name for the next instruction's result."""
-        self._counter += 1
-        return f"%{self._counter}"
+        self.counter = (n := self.counter) + 1
+        return f"%{n}"
 
     def emit(self, text: str) -> str:
         """Append an instruction that has a result; return its name."""
-        self._counter += 1
-        name = f"%{self._counter}"
-        self.lines.append(f"  {name} = {text}")
-        return name
+        self.counter = (n := self.counter) + 1
+        self.lines.append(f"  %{n} = {text}")
+        return f"%{n}"
 
     def new_label(self) -> str:
         """Return a label, without the percent sign."""
-        self._counter += 1
-        return f"b{self._counter}"
+        self.counter = (n := self.counter) + 1
+        return f"b{n}"
 
     def start_block(self, label: str) -> None:
         """Go on in a new basic block."""
@@ -258,7 +257,7 @@ class FunctionLowering:
                 push(str(imm))
             elif shape == _BINARY:
                 b = pop()
-                self._counter = n = self._counter + 1
+                self.counter = (n := self.counter) + 1
                 line(f"  %{n} = {row}{stack[-1]}, {b}")
                 stack[-1] = f"%{n}"
             elif shape == _LOAD:
@@ -295,10 +294,9 @@ class FunctionLowering:
         pointer = address(self, self.stack.pop(), offset)
         # A load may trap: it is done even if nobody wants its result.
         load = "load volatile" if next_op is _DROP else "load"
-        value = self.emit(f"{load} {memory_type}, ptr {pointer}, align 1{ir.MEMORY}")
-        if before:
-            value = self.emit(f"{before}{value}{behind}")
-        self.stack.append(value)
+        self.counter = (n := self.counter) + 1
+        self.lines.append(f"  %{n} = {load} {memory_type}, ptr {pointer}, align 1{ir.MEMORY}")
+        self.stack.append(self.emit(f"{before}%{n}{behind}") if before else f"%{n}")
 
     def _other(self, op: Op, imm: Any) -> None:
         """Lower what is too rare, or too simple, for a table."""

@@ -66,11 +66,13 @@ def address(fn: FunctionLowering, index: str, offset: int) -> str:
     if index[0] != "%":
         total = (int(index) & 0xFFFF_FFFF) + offset
         return fn.emit(f"getelementptr i8, ptr {base}, i64 {total}") if total else base
-    wide = fn.emit(f"zext i32 {index} to i64")
-    pointer = fn.emit(f"getelementptr i8, ptr {base}, i64 {wide}")
-    if offset:
-        pointer = fn.emit(f"getelementptr i8, ptr {pointer}, i64 {offset}")
-    return pointer
+    n = fn.counter
+    fn.counter = n + 2
+    fn.lines.append(f"  %{n} = zext i32 {index} to i64")
+    fn.lines.append(f"  %{n + 1} = getelementptr i8, ptr {base}, i64 %{n}")
+    if not offset:
+        return f"%{n + 1}"
+    return fn.emit(f"getelementptr i8, ptr %{n + 1}, i64 {offset}")
 
 
 def _memory_bytes(fn: FunctionLowering) -> str:

@@ -88,6 +88,8 @@ int mvvm_os_list(int fd, mvvm_os_entry_fn *each, void *data);
 
 /* Opens a directory of the host for a pre-open. */
 int mvvm_os_open_directory(const char *host_path);
+/* The path from the root, without symbolic links; false when it cannot be told or does not fit. */
+bool mvvm_os_absolute_path(const char *host_path, char *out, size_t size);
 /* Where an open file is now relative to the directory `root`: false when that cannot be told. */
 bool mvvm_os_path_beneath(int root, int fd, char *path, size_t size);
 

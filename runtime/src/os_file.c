@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -393,4 +394,13 @@ int mvvm_os_list(int fd, mvvm_os_entry_fn *each, void *data)
 int mvvm_os_open_directory(const char *host_path)
 {
     return result_of(open(host_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+bool mvvm_os_absolute_path(const char *host_path, char *out, size_t size)
+{
+    char resolved[PATH_MAX];
+    if (realpath(host_path, resolved) == NULL || strlen(resolved) >= size)
+        return false;
+    memcpy(out, resolved, strlen(resolved) + 1);
+    return true;
 }

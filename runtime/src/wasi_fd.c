@@ -69,6 +69,10 @@ void mvvm_wasi_fd_free(uint32_t fd)
 
 uint32_t mvvm_wasi_root_add(const char *guest, const char *host, int host_fd)
 {
+    /* A snapshot is resumed in any working directory. */
+    char absolute[MVVM_WASI_MAX_PATH];
+    if (mvvm_os_absolute_path(host, absolute, sizeof absolute))
+        host = absolute;
     size_t count = mvvm_wasi.root_count + 1;
     struct mvvm_wasi_root *roots = realloc(mvvm_wasi.roots, count * sizeof *roots);
     if (roots == NULL)

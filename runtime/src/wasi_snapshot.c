@@ -305,8 +305,8 @@ static const char *open_preopen(const struct row *row, const struct mvvm_wasi_di
     int host_fd = mvvm_os_open_directory(host);
     if (host_fd < 0)
         return mvvm_wasi_message("pre-opened directory \"%s\": cannot open the host's \"%s\": %s; "
-                                 "give another as MVVM_DIRS=HOST::%s",
-                                 row->path, host, mvvm_wasi_error_text(-host_fd), row->path);
+                                 "give another as --dir HOST::%s or MVVM_DIRS=HOST::%s",
+                                 row->path, host, mvvm_wasi_error_text(-host_fd), row->path, row->path);
     struct mvvm_wasi_fd entry = mvvm_wasi_preopen(mvvm_wasi_root_add(row->path, host, host_fd));
     if (entry.root == UINT32_MAX)
         return mvvm_wasi_no_memory;

@@ -141,6 +141,7 @@ def test_bad_modules(folder: Path, module: str, code: int, words: list[str]) -> 
     [
         (["compile", "hello.wasm", "--target", "vax"], ["unknown target", "vax", "aarch64"]),
         (["compile", "hello.wasm", "-O", "7"], ["-O"]),
+        (["compile", "hello.wasm", "--cpu", "abacus", "-o", "x"], ["no CPU", "abacus"]),
         (["compile"], ["Missing argument"]),
         (["frobnicate"], ["No such command"]),
         (["run", "--env", "NOBODY_SET_THIS", "hello.wasm"], ["no such variable"]),

@@ -236,7 +236,7 @@ def test_missing_directory(
     tree.rename(tree.with_name("away"))
     assert refuse(start, section) == (
         f'pre-opened directory "/d": cannot open the host\'s "{tree}": no such file or directory; '
-        "give another as MVVM_DIRS=HOST::/d"
+        "give another as --dir HOST::/d or MVVM_DIRS=HOST::/d"
     )
 
 

@@ -152,7 +152,7 @@ def test_a_full_stack_is_a_trap(program: Path, tmp_path: Path) -> None:
 )
 def test_bad_variables(program: Path, tmp_path: Path, name: str, value: str) -> None:
     """A bad variable is named on one line, with status 64."""
-    done = run(program, tmp_path, **{name: value})
+    done = run(program, tmp_path, [], **{name: value})
     assert done.returncode == EXIT_USAGE
     assert done.stderr.startswith(f"mvvm-aot: {name}={value}: ")
     assert done.stderr.count("\n") == 1
