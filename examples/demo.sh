@@ -27,7 +27,7 @@ expect_status() {
 
 say "examples/counter.c -> counter.wasm (zig cc; the C library for wasm32-wasi is built once: about a minute)"
 zig=$("$bin/python" -c 'import ziglang; print(ziglang.__path__[0] + "/zig")')
-"$zig" cc --target=wasm32-wasi -O2 -Wl,--strip-debug -o "$out/counter.wasm" "$here/counter.c"
+"$zig" cc --target=wasm32-wasi -O2 -o "$out/counter.wasm" "$here/counter.c"
 
 for isa in $first $second; do
     say "counter.wasm -> counter.$isa, a static native executable (its C library is built once: about a minute)"

@@ -291,14 +291,17 @@ def guest_environment(env: Mapping[str, str]) -> dict[str, str]:
 def _settings(dirs: Sequence[str], checkpoint_every: float | None) -> dict[str, str]:
     """Return the MVVM_ variables for pre-opened directories and the timer."""
     variables = {}
+    pairs = []
     for item in dirs:
-        if ";" in item:
-            raise UsageError(f'"{item}": a directory\'s name cannot contain ";"')
-        host = item.partition("::")[0]
+        host, _, guest = item.partition("::")
         if not Path(host).is_dir():
             raise SystemFailure(f"cannot open the directory '{host}' (--dir {item})", path=host)
-    if dirs:
-        variables["MVVM_DIRS"] = ";".join(dirs)
+        # The host's name goes into snapshots: it has to mean the same wherever they are resumed.
+        pairs.append(f"{Path(host).absolute()}::{guest or host}")
+        if ";" in pairs[-1]:
+            raise UsageError(f'"{pairs[-1]}": a directory\'s name cannot contain ";"')
+    if pairs:
+        variables["MVVM_DIRS"] = ";".join(pairs)
     if checkpoint_every is not None:
         if not checkpoint_every > 0:
             raise UsageError(f"{checkpoint_every} seconds between checkpoints: it must be above 0")

@@ -78,9 +78,13 @@ def _shape(ftype: FuncType) -> CallShape:
     floats = [_FLOAT_BYTES[valtype] for valtype in ftype.params if valtype in _FLOAT_BYTES]
     ints = min(len(ftype.params) - len(floats), abi.MAX_INT_PARAMS)
     result: Literal["int", "float"] | None = None
+    result_bytes = 4
     if ftype.results:
         result = "float" if ftype.results[0] in _FLOAT_BYTES else "int"
-    return CallShape(ints, tuple(floats[: abi.MAX_FLOAT_PARAMS]), result)
+        result_bytes = _FLOAT_BYTES.get(ftype.results[0], 4)
+    return CallShape(
+        ints, tuple(floats[: abi.MAX_FLOAT_PARAMS]), result, result_bytes=result_bytes
+    )
 
 
 def _signatures(module: Module, plan: PointPlan, prefix: str) -> Signatures:
@@ -103,7 +107,9 @@ def _signatures(module: Module, plan: PointPlan, prefix: str) -> Signatures:
     for type_index, ftype in enumerate(module.types):
         symbols[f"{prefix}_thunk{type_index}"] = CallShape()
         callees[abi.CALLEE_INDIRECT | type_index] = _shape(ftype)
-    return Signatures(symbols, callees, homes)
+    suspendable = {f"{prefix}_f{index}" for index in plan.suspendable}
+    suspendable |= Signatures().suspendable if plan.migration else set()
+    return Signatures(symbols, callees, homes, frozenset(suspendable))
 
 
 def prove_object(data: bytes, subject: Subject) -> Proved:

@@ -16,12 +16,12 @@ from itertools import compress, count
 from operator import ne
 from typing import TYPE_CHECKING, Any, Final
 
-from mvvm_aot.loops import CHUNK, Strip
 from mvvm_aot.plan import bits_of
 from mvvm_aot.wasmparser.opcodes import BY_TEXT, Op
 
 from . import ir, points
 from .calls import store_spilled
+from .strips import Chunk, close_chunk, open_chunk
 
 if TYPE_CHECKING:
     from mvvm_aot.liveness import LoopFlow
@@ -83,20 +83,6 @@ class Frame:
         self.header = 0
         self.phis: list[tuple[int, str, str]] = []
         self.chunk: Chunk | None = None
-
-
-class Chunk:
-    """The inner loop of a strip-mined loop: it ends at the end of a chunk."""
-
-    __slots__ = ("end", "entry", "header", "label", "phis", "strip")
-
-    def __init__(self, strip: Strip, label: str, end: str, entry: Edge) -> None:
-        self.strip = strip
-        self.label = label
-        self.end = end  # the value of the counted local behind the chunk
-        self.entry = entry
-        self.header = 0  # the empty line for phi nodes
-        self.phis: list[tuple[int, str, str]] = []  # (local, name, type)
 
 
 def open_function(fn: FunctionLowering) -> None:
@@ -362,66 +348,8 @@ def _loop(fn: FunctionLowering, imm: Any) -> int:
         points.poll(fn, point, chosen, len(params))
     strip = fn.plan.strips.get(fn.index)
     if strip is not None:
-        frame.chunk = _open_chunk(fn, strip, flow.live & flow.sets)
+        frame.chunk = open_chunk(fn, strip, flow.live & flow.sets)
     return fn.index + 1
-
-
-def _open_chunk(fn: FunctionLowering, strip: Strip, written: int) -> Chunk:
-    """Start the inner loop of a strip-mined loop, behind the poll."""
-    end = _chunk_end(fn, strip)
-    chosen = bits_of(written)
-    entry = Edge(fn.block, [fn.vals[index] for index in chosen], 0, [], 0)
-    chunk = Chunk(strip, fn.new_label(), end, entry)
-    fn.lines.append(f"  br label %{chunk.label}")
-    fn.start_block(chunk.label)
-    fn.lines.append("")
-    chunk.header = len(fn.lines) - 1
-    for index in chosen:
-        fn.vals[index] = fn.new()
-        chunk.phis.append((index, str(fn.vals[index]), fn.types[index]))
-    return chunk
-
-
-def _chunk_end(fn: FunctionLowering, strip: Strip) -> str:
-    """Emit where a chunk ends: after CHUNK iterations, or where the loop does.
-
-    The loop ends after distance / |step| iterations, if that is a whole number other than 0;
-    else not before the local has wrapped around, which takes more than CHUNK iterations.
-    """
-    llvm = f"i{strip.bits}"
-    start = fn.local(strip.local)
-    end = str(strip.end_value) if strip.end_local is None else fn.local(strip.end_local)
-    first, last = (start, end) if strip.step > 0 else (end, start)
-    distance = fn.emit(f"sub {llvm} {last}, {first}")
-    size = abs(strip.step)
-    iterations = distance
-    if size > 1:
-        iterations = fn.emit(f"udiv {llvm} {distance}, {size}")
-    before_last = fn.emit(f"sub {llvm} {iterations}, 1")  # of 0: the greatest number
-    limited = f"@llvm.umin.{llvm}({llvm} {before_last}, {llvm} {CHUNK - 1})"
-    count = fn.emit(f"add {llvm} {fn.emit(f'call {llvm} {limited}')}, 1")
-    if size > 1:
-        rest = fn.emit(f"urem {llvm} {distance}, {size}")
-        whole = fn.emit(f"icmp eq {llvm} {rest}, 0")
-        count = fn.emit(f"select i1 {whole}, {llvm} {count}, {llvm} {CHUNK}")
-    way = fn.emit(f"mul {llvm} {count}, {strip.step}")
-    return fn.emit(f"add {llvm} {start}, {way}")
-
-
-def _close_chunk(fn: FunctionLowering, chunk: Chunk) -> None:
-    """End the inner loop: once more, unless the chunk is done."""
-    strip = chunk.strip
-    test = fn.emit(f"icmp ne i{strip.bits} {fn.local(strip.local)}, {chunk.end}")
-    done = fn.new_label()
-    fn.lines.append(f"  br i1 {test}, label %{chunk.label}, label %{done}")
-    lines = []
-    for (index, name, llvm), entry in zip(chunk.phis, chunk.entry.vals, strict=True):
-        value = fn.vals[index]
-        assert value is not None  # there is no point inside
-        pairs = f"[ {entry}, %{chunk.entry.block} ], [ {value}, %{fn.block} ]"
-        lines.append(f"  {name} = phi {llvm} {pairs}")
-    fn.lines[chunk.header] = "\n".join(lines)
-    fn.start_block(done)
 
 
 def _fill_header(fn: FunctionLowering, frame: Frame) -> None:
@@ -454,7 +382,7 @@ def _br_if(fn: FunctionLowering, imm: Any) -> int:
     test = fn.pop_test()
     frame = fn.frames[-1 - imm]
     if frame.chunk is not None and frame.chunk.strip.branch == fn.index:
-        _close_chunk(fn, frame.chunk)
+        close_chunk(fn, frame.chunk)
     _edge(fn, frame)
     go_on = fn.new_label()
     fn.lines.append(f"  br i1 {test}, label %{frame.label}, label %{go_on}")

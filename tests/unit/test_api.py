@@ -112,3 +112,19 @@ def test_files_are_replaced_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(SystemFailure, match="cannot write"):
         write_file(tmp_path, b"")
+
+
+def test_directories_are_handed_on_by_absolute_names(
+    twice: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    command = mvvm_aot.prepare_run(twice, dirs=["data", "data::/guest"])
+    expected = f"{tmp_path}/data::data;{tmp_path}/data::/guest"
+    assert command.env["MVVM_DIRS"] == expected
+    assert command.env["MVVM_SNAPSHOT"] == str(tmp_path / "twice.snap")
+    with pytest.raises(SystemFailure, match="nowhere"):
+        mvvm_aot.prepare_run(twice, dirs=["nowhere"])
+    (tmp_path / "a;b").mkdir()
+    with pytest.raises(UsageError, match="cannot contain"):
+        mvvm_aot.prepare_run(twice, dirs=["a;b"])

@@ -118,3 +118,19 @@ def test_options_are_checked() -> None:
         Options("x86_64", opt_level=4)
     with pytest.raises(UsageError, match="unknown target"):
         Options("m68k")
+
+
+@pytest.mark.parametrize("target", ["x86_64", "aarch64"])
+@pytest.mark.parametrize(
+    "wat",
+    [
+        '(module (memory (export "memory") 1) (table 1 funcref) (global (mut i32) (i32.const 1)))',
+        '(module (func (export "_start")))',
+        '(module (func unreachable) (func (export "_start") (call 0)))',
+    ],
+    ids=["no function", "no point", "cold"],
+)
+def test_modules_of_few_or_no_functions_link(wat: str, target: str) -> None:
+    wasm = bytes(wasmtime.wat2wasm(wat))
+    data, _ = compile_module(wasm, Options(target), cache_folder())
+    assert data[:4] == b"\x7fELF"

@@ -1,0 +1,82 @@
+"""Whole modules: what is refused, deep nesting, totality of the tables, records on each ISA."""
+
+from __future__ import annotations
+
+import pytest
+
+from mvvm_aot.backend import CodegenMode, emit_object, optimize_ir
+from mvvm_aot.errors import CodegenError, UnsupportedFeature
+from mvvm_aot.lower import lower_module
+from mvvm_aot.lower.function import SHAPES
+from mvvm_aot.plan import plan_points
+from mvvm_aot.targets import TARGETS, Target
+from mvvm_aot.wasmparser.opcodes import SCALAR_OPS, STRUCTURED_OPS
+from stackmaps.objects import read_object
+
+from .harness import load
+
+OTHER = {"f32.const", "f64.const", "drop", "nop", "select"}  # lowered outside of the tables
+
+CALLS = """(module (import "env" "h" (func $h (param i32) (result i32)))
+  (func $f (param i32) (result i32)
+    (loop (br_if 0 (call $h (local.get 0))))
+    (i32.add (call $h (i32.const 1)) (call $h (local.get 0)))))"""
+
+
+def lower(text: str) -> str:
+    vm = load(text)
+    return lower_module(vm, plan_points(vm))
+
+
+def test_every_scalar_instruction_is_lowered() -> None:
+    missing = {op.text for op in (*SCALAR_OPS, *STRUCTURED_OPS) if op not in SHAPES}
+    assert missing == OTHER
+
+
+@pytest.mark.parametrize(
+    ("body", "feature"),
+    [
+        ("(local v128)", "locals of type v128"),
+        ("(drop (i8x16.splat (i32.const 1)))", "i8x16.splat"),
+    ],
+)
+def test_vectors_are_refused_by_name(body: str, feature: str) -> None:
+    with pytest.raises(UnsupportedFeature) as caught:
+        lower(f'(module (func) (func (export "f") {body}))')
+    assert feature in caught.value.feature
+    assert caught.value.func_index == 1 and caught.value.func_name == "f"
+    assert caught.value.offset is not None
+
+
+def test_vectors_that_cannot_be_reached_do_no_harm() -> None:
+    lower("(module (func (return) (drop (i8x16.splat (i32.const 1)))))")
+
+
+def test_deep_nesting_needs_no_recursion() -> None:
+    depth = 20_000
+    body = "(block " * depth + f"(br_if {depth - 1} (local.get 0))" + ")" * depth
+    assert lower(f"(module (func (param i32) {body}))").count("\n") < 500
+
+
+def test_a_second_object_declares_what_the_first_defines() -> None:
+    vm = load(CALLS)
+    ir = lower_module(vm, plan_points(vm), only=[1])
+    assert "define hidden preserve_nonecc i32 @m0_f1(" in ir
+    assert "declare hidden preserve_nonecc i32 @m0_f0(" in ir
+    assert "@m0_context = external hidden global" in ir
+    assert "thunk" not in ir
+
+
+@pytest.mark.parametrize("mode", list(CodegenMode))
+@pytest.mark.parametrize("opt_level", [0, 1, 2, 3])
+@pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
+def test_no_record_is_lost(target: Target, opt_level: int, mode: CodegenMode) -> None:
+    ir = lower(CALLS)
+    code = read_object(emit_object(ir, target, opt_level=opt_level, mode=mode))
+    found = sum(len(f.records) for stack_map in code.stack_maps for f in stack_map.functions)
+    assert found >= ir.count('"deopt"(')
+
+
+def test_llvm_errors_are_converted() -> None:
+    with pytest.raises(CodegenError, match="LLVM: "):
+        optimize_ir("define i32 @f() { ret i64 0 }", TARGETS["x86_64"])
