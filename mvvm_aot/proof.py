@@ -82,9 +82,7 @@ def _shape(ftype: FuncType) -> CallShape:
     if ftype.results:
         result = "float" if ftype.results[0] in _FLOAT_BYTES else "int"
         result_bytes = _FLOAT_BYTES.get(ftype.results[0], 4)
-    return CallShape(
-        ints, tuple(floats[: abi.MAX_FLOAT_PARAMS]), result, result_bytes=result_bytes
-    )
+    return CallShape(ints, tuple(floats[: abi.MAX_FLOAT_PARAMS]), result, result_bytes=result_bytes)
 
 
 def _signatures(module: Module, plan: PointPlan, prefix: str) -> Signatures:
