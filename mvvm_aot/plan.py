@@ -334,20 +334,3 @@ def split_params(params: ResultType) -> tuple[list[int], list[int]]:
             fits = ints <= abi.MAX_INT_PARAMS
         (in_registers if fits else spilled).append(index)
     return in_registers, spilled
-
-
-def register_params(vm: ValidatedModule, prefix: str = "m0") -> Mapping[str, tuple[int, int]]:
-    """Return symbol -> (integer, float) parameters in registers, of every callee in our code."""
-    module = vm.module
-    found = {"mvvm_leave": (0, 0), "mvvm_host_call": (3, 0)}
-    found |= {name: (len(params), 0) for name, (_, params) in abi.HELPERS.items()}
-    for func_index in range(module.num_funcs):
-        params = module.func_type(func_index).params
-        floats = sum(valtype in _FLOATS for valtype in params)
-        found[f"{prefix}_f{func_index}"] = (
-            min(len(params) - floats, abi.MAX_INT_PARAMS),
-            min(floats, abi.MAX_FLOAT_PARAMS),
-        )
-    for type_index in canonical_types(module):
-        found[f"{prefix}_thunk{type_index}"] = (0, 0)
-    return found

@@ -18,7 +18,7 @@ from .opcodes import Imm, Op, immediates
 from .types import FuncType, GlobalType, MemType, TableType, ValType
 
 # (offset of the opcode within the module file, its row, its immediate value: see opcodes.Imm).
-# A plain tuple: it is created ten times as fast as a NamedTuple, and modules hold millions.
+# A plain tuple: it is created several times as fast as a NamedTuple, and modules hold millions.
 Instr = tuple[int, Op, Any]
 
 

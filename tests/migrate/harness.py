@@ -139,6 +139,11 @@ def moment_of(number: int, path: Path) -> Moment:
     return Moment(number, path, offsets.get(0, 0), offsets.get(1, 0))
 
 
+def visible_errors(program: Program, finished: Finished) -> str:
+    """Return standard error; of a full call stack's backtrace the message only."""
+    return finished.stderr.partition("\n")[0] if program.depth_varies else finished.stderr
+
+
 def difference(
     program: Program, reference: Reference, before: bytes, rest: Finished, memory: str
 ) -> str:
@@ -154,7 +159,7 @@ def difference(
             f"output of {len(found)} bytes, {len(before)} of them before the move, differs at {at}:"
             f" {found[at : at + 40]!r} instead of {wanted.stdout[at : at + 40]!r}"
         )
-    if rest.stderr != wanted.stderr:
+    if visible_errors(program, rest) != visible_errors(program, wanted):
         return f"errors {rest.stderr!r} instead of {wanted.stderr!r}"
     if not program.memory_varies and memory != reference.memory:
         return f"memory {memory!r} instead of {reference.memory!r}"

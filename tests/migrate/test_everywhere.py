@@ -51,8 +51,9 @@ def compare_all(
 def test_every_point(builder: Builder, program: Program, isa: str, tmp_path: Path) -> None:
     mover = Mover(builder, program, tmp_path)
     here, there = mover.stay(isa), mover.stay(other_isa(isa))
-    assert here.finished == there.finished
-    assert here.leaves == there.leaves
+    found = difference(program, there, b"", here.finished, here.memory)
+    assert not found, found
+    assert here.leaves == there.leaves or program.depth_varies
     assert here.finished.status == program.status, here.finished.stderr
     assert program.trap in here.finished.stderr
     moments = mover.moments(isa)

@@ -14,7 +14,7 @@ from tests.programs.catalog import Program
 from tests.programs.native import Builder
 
 STOPS: Final = 20
-ROUNDS: Final = "300"
+ROUNDS: Final = "1000"
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,7 @@ class Program:
     trap: str = ""  # the specification's message, when the guest traps
     sampled: bool = False  # it passes thousands of points: only some of them are tried
     stack_size: int | None = None  # of the Wasm call stack, bytes
+    depth_varies: bool = False  # it fills the call stack: how many calls that takes is the ISA's
     x86_cpu: str | None = None  # the CPU that the x86-64 executable is for
     memory_varies: bool = False  # clocks or file facts stay in memory: its hash says nothing
 
@@ -137,6 +138,7 @@ PROGRAMS: Final[tuple[Program, ...]] = (
     replace(
         _wat("exhaust", status=TRAPPED, trap="call stack exhausted", sampled=True),
         stack_size=1 << 17,
+        depth_varies=True,
     ),
 )
 

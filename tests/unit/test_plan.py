@@ -13,7 +13,6 @@ from mvvm_aot.plan import (
     bits_of,
     plan_points,
     point_rows,
-    register_params,
     split_params,
 )
 from mvvm_aot.wasmparser.binary import decode_module
@@ -153,14 +152,6 @@ def test_values_beyond_the_registers_are_spilled() -> None:
     params = (ValType.I32,) * 9 + (ValType.F64,) * 7
     registers, spilled = split_params(params)
     assert spilled == [8, 15] and len(registers) == 14
-
-
-def test_register_parameters_of_callees() -> None:
-    params = "i32 " * 9 + "f32 " * 2
-    vm = load(f"(module (func (param {params})))")
-    counts = register_params(vm)
-    assert counts["m0_f0"] == (8, 2)
-    assert counts["mvvm_host_call"] == (3, 0)
 
 
 def test_an_absurdly_deep_nest_of_loops_is_planned() -> None:
