@@ -60,9 +60,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="runs of each program (default 5)")
     parser.add_argument("--kernel", action="append", choices=NAMES, help="only these kernels")
     parser.add_argument("--output", type=Path, default=DOCUMENT, help="the Markdown to write")
+    parser.add_argument("--note", action="append", default=[], help="a remark for the document")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         figures = measure(arguments.kernel or list(NAMES), arguments.runs, Path(folder))
+    figures["notes"] = arguments.note + figures["notes"]
     RESULTS.mkdir(exist_ok=True)
     name = f"{figures['date']}.json"
     (RESULTS / name).write_text(json.dumps(figures, indent=1) + "\n")

@@ -144,7 +144,10 @@ def render(figures: Figures) -> str:
     """Return the whole document."""
     machine = [f"- {name}: {value}" for name, value in figures["machine"].items()]
     modules = [(item["kernel"], item) for item in figures["kernels"]]
-    modules += [(item["module"], item) for item in figures["translation"]]
+    measured = {name for name, _ in modules}
+    modules += [
+        (item["module"], item) for item in figures["translation"] if item["module"] not in measured
+    ]
     parts: list[list[str]] = [
         [INTRO.rstrip()],
         [f"Runs of each: {figures['runs']}. Date: {figures['date']}.", "", *machine],
