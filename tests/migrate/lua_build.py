@@ -17,7 +17,6 @@ from tests.programs.build import compile_c
 HERE: Final = Path(__file__).resolve().parent / "lua"
 LEFT_OUT: Final = {"lua.c", "luac.c", "loslib.c", "liolib.c", "loadlib.c", "linit.c"}
 KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-ARCHIVE: Final = "http://deb.debian.org/debian"
 FLAGS: Final = (
     "-O2",
     "-fno-sanitize=undefined",
@@ -47,13 +46,13 @@ def _ask(command: list[str], folder: Path) -> str:
 
 def _archive(folder: Path) -> tuple[str, str]:
     """Return the Debian archive and the release that this machine's apt uses."""
-    form = "$(ORIGIN)|$(COMPONENT)|$(REPO_URI)|$(RELEASE)"
+    form = "$(COMPONENT)|$(REPO_URI)|$(RELEASE)"
     listing = _ask(["apt-get", "indextargets", "--format", form, "Created-By: Packages"], folder)
     for line in listing.splitlines():
-        origin, component, uri, release = line.split("|")
-        if origin == "Debian" and component == "main" and "-" not in release:
+        component, uri, release = line.split("|")
+        if component == "main" and "-" not in release:
             return uri, release
-    return ARCHIVE, "bookworm"
+    raise NoSources("apt-get indextargets names no archive with a component called main")
 
 
 def fetch(folder: Path) -> Path:
