@@ -20,7 +20,7 @@ def clean_environment() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Say which tests share a worker (`--dist loadgroup`): a file's, and all that share programs."""
+    """Say which tests share a worker (`--dist loadgroup`): a file's, and all of programs."""
     if not config.pluginmanager.hasplugin("xdist"):
         return
     for item in items:
