@@ -13,7 +13,8 @@ def describe_machine() -> dict[str, str]:
     return {
         "cpu": cpu_model(),
         "cores": str(os.cpu_count()),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])} "
+        f"{platform.machine()}",
         "python": platform.python_version(),
         **{name: version(name) for name in ("llvmlite", "ziglang", "capstone")},
     }
