@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,11 @@ def failures(name: str, target: str | None, options: Options) -> tuple[list[Outc
     found = apply_known_failures(found, known, name)
     passed = sum(outcome.status == PASSED for outcome in found)
     return [outcome for outcome in found if outcome.status == FAILED], passed
+
+
+@pytest.mark.skipif("CI" not in os.environ, reason="a clone alone has no scripts; CI has")
+def test_the_scripts_are_there() -> None:
+    assert scripts(), f"no specification scripts in {SCRIPTS}"
 
 
 @pytest.mark.skipif(not all_scripts(), reason=f"no specification scripts in {SCRIPTS}")

@@ -36,11 +36,11 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]
     yield {source.stem: folder / f"{source.stem}.wasm" for source in PROGRAMS.glob("*.c")}
 
 
-def target_or_skip(name: str) -> str:
+def runnable(name: str) -> str:
     try:
         api.find_emulator(target_by_name(name))
     except MvvmError as error:
-        pytest.skip(str(error))
+        pytest.fail(str(error))
     return name
 
 
@@ -91,7 +91,7 @@ def run_reference(wasm: Path, base: Path) -> tuple[int, bytes, dict[str, str]]:
 @pytest.mark.parametrize("target_name", TARGETS)
 @pytest.mark.parametrize("name", ["files", "directories", "streams"])
 def test_like_wasmtime(build: dict[str, Path], tmp_path: Path, name: str, target_name: str) -> None:
-    target = target_or_skip(target_name)
+    target = runnable(target_name)
     expected = run_reference(build[name], tmp_path / "reference")
     root = make_root(tmp_path / "ours")
     command = api.prepare_run(
@@ -162,7 +162,7 @@ class Line:
 
 def test_moving_while_it_waits(build: dict[str, Path], tmp_path: Path) -> None:
     """Stop in a read of a pipe and twice in a sleep, each time resume on the other ISA."""
-    there, here = target_or_skip("aarch64"), target_or_skip("x86_64")
+    there, here = runnable("aarch64"), runnable("x86_64")
     snapshot = tmp_path / "snapshot"
 
     def resume(target: str) -> Line:
