@@ -19,6 +19,7 @@ def clean_environment() -> Iterator[None]:
     os.environ.update(saved)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Say which tests share a worker (`--dist loadgroup`): a file's, and all of programs."""
     if not config.pluginmanager.hasplugin("xdist"):
