@@ -20,10 +20,8 @@ def clean_environment() -> Iterator[None]:
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the marks
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests share a worker (`--dist loadgroup`): a file's, and all of programs."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
     for item in items:
         folder = item.path.parent.name
         group = "programs" if folder in ("diff", "migrate") else str(item.path)
