@@ -47,7 +47,7 @@ demo: $(STAMP) qemu
 	@sh examples/demo.sh $(BIN) $(BUILD)/demo
 
 test: $(STAMP) qemu
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations 25
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 25
 
 check: lint gen-check c-warnings test
 

@@ -1,4 +1,4 @@
-"""What all tests share: no MVVM_ variable reaches a program under test; who shares a worker."""
+"""What all tests share: no MVVM_ variable of the caller's shell reaches a program under test."""
 
 from __future__ import annotations
 
@@ -17,12 +17,3 @@ def clean_environment() -> Iterator[None]:
         del os.environ[name]
     yield
     os.environ.update(saved)
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests share a worker (`--dist loadgroup`): a file's, and all of programs."""
-    for item in items:
-        folder = item.path.parent.name
-        group = "programs" if folder in ("diff", "migrate") else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
