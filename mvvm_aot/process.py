@@ -25,6 +25,7 @@ _POLL: Final = 0.005  # seconds between two looks at the result
 def request_checkpoint(pid: int, path: Path, *, leave_running: bool, timeout: float) -> Path:
     """Have process ``pid`` write a snapshot to ``path`` and wait for its answer."""
     started = _check_process(pid)
+    _await_start(pid, timeout)
     folder = _control_folder(pid)
     request, result = folder / f"{pid}.request", folder / f"{pid}.result"
     text = f"{'continue' if leave_running else 'stop'}\n{path}\n"
@@ -61,6 +62,34 @@ def _check_process(pid: int) -> str:
     if not any(_is_ours(path) for path in _mapped_files(pid, maps)):
         raise SystemFailure(f"process {pid} is not a program that mvvm-aot compiled")
     return started
+
+
+def _await_start(pid: int, timeout: float) -> None:
+    """Wait until a process of ours takes requests: a SIGUSR1 before that would end it."""
+    deadline = time.monotonic() + timeout
+    while not _takes_requests(pid):
+        if _state(pid) in "XZ":
+            raise SystemFailure(f"process {pid} ended before it could be stopped")
+        if time.monotonic() > deadline:
+            raise SystemFailure(f"process {pid} has not started up within {timeout:g} seconds")
+        time.sleep(_POLL)
+
+
+def _takes_requests(pid: int) -> bool:
+    """Whether a process has the descriptor that the runtime opens behind its signal handlers."""
+    folder = Path(f"/proc/{pid}/fd")
+    try:
+        for link in folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if os.readlink(link).startswith("/memfd:mvvm-aot"):
+                    return True
+    except FileNotFoundError:
+        return False
+    except PermissionError as error:
+        raise SystemFailure(
+            f"not permitted to look at process {pid}: it belongs to another user"
+        ) from error
+    return False
 
 
 def _start_time(pid: int) -> str:
