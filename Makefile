@@ -77,7 +77,7 @@ c-warnings: $(STAMP)
 	done; echo "C: no warnings"
 
 bless: $(STAMP)
-	MVVM_BLESS=1 $(BIN)/python -m pytest tests/golden tests/unit/lower
+	$(BIN)/python -m tests.golden.bless
 
 SPEC ?= spec-2.0
 spec: $(STAMP) qemu

@@ -56,7 +56,8 @@ class FunctionPlan:
     local_slots: Mapping[int, int]  # local index -> home slot
     operand_slots: tuple[int, ...]  # operand stack position -> home slot
     num_homes: int
-    strips: Mapping[int, Strip] = field(default_factory=dict)  # loops to be strip-mined
+    # Loops that are to be strip-mined, or could be, if the function had points.
+    strips: Mapping[int, Strip] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +256,7 @@ def _with_homes(
         operand_slots.append(slot)
         next_slot = slot + width
     homes = max(next_slot, 1) if points else 0
-    strips = find_strips(vf, flow.loops, points) if points else {}
+    strips = find_strips(vf, flow.loops, points or flow.after_call)
     return FunctionPlan(
         vf.func_index, points, flow, local_slots, tuple(operand_slots), homes, strips
     )

@@ -348,7 +348,9 @@ def _loop(fn: FunctionLowering, imm: Any) -> int:
         points.poll(fn, point, chosen, len(params))
     strip = fn.plan.strips.get(fn.index)
     if strip is not None:
-        frame.chunk = open_chunk(fn, strip, flow.live & flow.sets)
+        fn.strip_end = frame.end
+        if point is not None:
+            frame.chunk = open_chunk(fn, strip, flow.live & flow.sets)
     return fn.index + 1
 
 
@@ -387,6 +389,9 @@ def _br_if(fn: FunctionLowering, imm: Any) -> int:
     go_on = fn.new_label()
     fn.lines.append(f"  br i1 {test}, label %{frame.label}, label %{go_on}")
     fn.start_block(go_on)
+    if fn.index == fn.strip_end - 1 and frame.flow is not None:
+        for index in bits_of(frame.flow.live & frame.flow.sets):
+            fn.keep(fn.types[index], fn.local(index))
     return fn.index + 1
 
 

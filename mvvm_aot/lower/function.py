@@ -101,6 +101,7 @@ class FunctionLowering:
         self.dirty = 0
         self.base: str | None = None  # of linear memory, where it has been loaded
         self.boolean: str | None = None  # an i1 on top of the stack that stands for an i32
+        self.strip_end = 0  # index of the end of the strip (loops.py) that we are in, or were
         self.promoted: dict[str, str] = {}  # result of f64.promote_f32 -> its operand
         self.block = "entry"
         self.frames: list[control.Frame] = []
@@ -121,6 +122,10 @@ class FunctionLowering:
         self.counter = (n := self.counter) + 1
         self.lines.append(f"  %{n} = {text}")
         return f"%{n}"
+
+    def keep(self, llvm: str, value: str) -> None:
+        """Have a value computed where we are, whoever wants it: a load that it needs may trap."""
+        self.lines.append(f'  call void asm sideeffect "", "X"({llvm} {value}) {ir.KEEP}')
 
     def new_label(self) -> str:
         """Return a label, without the percent sign."""
@@ -292,10 +297,12 @@ class FunctionLowering:
     def _load(self, row: tuple[str, str, str], offset: int, next_op: Op) -> None:
         memory_type, before, behind = row
         pointer = address(self, self.stack.pop(), offset)
-        # A load may trap: it is done even if nobody wants its result.
-        load = "load volatile" if next_op is _DROP else "load"
+        bare = self.index < self.strip_end
+        load = "load volatile" if bare and next_op is _DROP else "load"
         self.counter = (n := self.counter) + 1
         self.lines.append(f"  %{n} = {load} {memory_type}, ptr {pointer}, align 1{ir.MEMORY}")
+        if not bare and next_op not in LOADS:  # the use of an address is as good
+            self.keep(memory_type, f"%{n}")
         self.stack.append(self.emit(f"{before}%{n}{behind}") if before else f"%{n}")
 
     def _other(self, op: Op, imm: Any) -> None:

@@ -14,6 +14,7 @@ CALL: Final = "#2"  # calls that are points
 LEAVE: Final = "#3"  # the call of a poll
 TRAP: Final = "#4"  # calls that never return
 NOUNWIND: Final = "#5"
+KEEP: Final = "#6"  # the empty use of a value that has to be computed
 
 # Suffixes of loads and stores, by what they access: none may alias another.
 HOME: Final = ", !tbaa !1"
@@ -41,6 +42,7 @@ attributes #2 = {{ nounwind "statepoint-id"="{STATEPOINT_ID}" }}
 attributes #3 = {{ nounwind cold "statepoint-id"="{STATEPOINT_ID}" }}
 attributes #4 = {{ nounwind noreturn cold }}
 attributes #5 = {{ nounwind }}
+attributes #6 = {{ nounwind willreturn memory(inaccessiblemem: readwrite) }}
 !1 = !{{!11, !11, i64 0}}
 !2 = !{{!12, !12, i64 0}}
 !3 = !{{!13, !13, i64 0}}

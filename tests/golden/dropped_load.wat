@@ -8,7 +8,8 @@
 ;;   %2 = zext i32 %p0 to i64
 ;;   %3 = getelementptr i8, ptr %1, i64 %2
 ;;   %4 = getelementptr i8, ptr %3, i64 5
-;;   %5 = load volatile i8, ptr %4, align 1, !tbaa !3
+;;   %5 = load i8, ptr %4, align 1, !tbaa !3
+;;   call void asm sideeffect "", "X"(i8 %5) #6
 ;;   %6 = sext i8 %5 to i32
 ;;   ret void
 ;; }

@@ -63,5 +63,7 @@
 ;; b41:
 ;;   br i1 %39, label %b1, label %b42
 ;; b42:
+;;   call void asm sideeffect "", "X"(i32 %38) #6
+;;   call void asm sideeffect "", "X"(i32 %37) #6
 ;;   ret i32 %37
 ;; }
