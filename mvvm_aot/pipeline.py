@@ -7,7 +7,9 @@ this file before each of its frames was proved closed at each migration point.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
@@ -100,6 +102,22 @@ class Translation:
         return tuple(code.section for code in self.codes if code.section is not None)
 
 
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Spare Python the search for cyclic garbage: a translation makes many objects, and no cycles.
+
+    It takes a tenth of the time until LLVM begins, and of the proof's.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_without_collector()
 def compile_module(
     wasm: bytes, options: Options, runtime_folder: Path, progress: Progress | None = None
 ) -> tuple[bytes, BuildReport]:
