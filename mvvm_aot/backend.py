@@ -115,10 +115,29 @@ def data_layout(target: Target) -> str:
     return str(_target_machine(target, 2, None, None).target_data)
 
 
+# i8x16.swizzle: no operation of LLVM's own becomes one instruction on either machine.
+_SWIZZLE: Final = {
+    # pshufb takes a lane number modulo 16, and gives 0 where its highest bit is set.
+    "x86_64": """
+  %far = call <16 x i8> @llvm.uadd.sat.v16i8(<16 x i8> %s, <16 x i8> splat (i8 112))
+  %r = call <16 x i8> @llvm.x86.ssse3.pshuf.b.128(<16 x i8> %a, <16 x i8> %far)""",
+    "aarch64": """
+  %r = call <16 x i8> @llvm.aarch64.neon.tbl1.v16i8(<16 x i8> %a, <16 x i8> %s)""",
+}
+
+
+def _with_target_functions(ir: str, target: Target) -> str:
+    """Define what lowering leaves to the target, if the module uses it."""
+    if "@mvvm_swizzle(" not in ir:
+        return ir
+    head = "define internal <16 x i8> @mvvm_swizzle(<16 x i8> %a, <16 x i8> %s) alwaysinline {"
+    return f"{ir}\n{head}{_SWIZZLE[target.name]}\n  ret <16 x i8> %r\n}}\n"
+
+
 def _parse(ir: str, target: Target, machine: llvm.TargetMachine) -> llvm.ModuleRef:
     """Parse and verify IR text, for a target."""
     with _converted_errors():
-        module = llvm.parse_assembly(ir)
+        module = llvm.parse_assembly(_with_target_functions(ir, target))
         module.triple = target.triple
         module.data_layout = str(machine.target_data)
         module.verify()

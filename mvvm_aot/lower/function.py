@@ -20,14 +20,15 @@ from mvvm_aot.abi import HELPERS, TRAP_CODES
 from mvvm_aot.errors import UnsupportedFeature
 from mvvm_aot.plan import ENTRY, FunctionPlan, split_params
 from mvvm_aot.wasmparser.opcodes import BY_TEXT, Op
-from mvvm_aot.wasmparser.types import ResultType, ValType
+from mvvm_aot.wasmparser.types import ResultType
 from mvvm_aot.wasmparser.validated import ValidatedFunction
 
 from . import control, ir, points
 from .calls import CALL_OPS, load_spilled
 from .memory import LOADS, MEMORY_OPS, STORES, address
-from .names import LLVM_TYPES, Names, definition
+from .names import LLVM_TYPES, ZEROS, Names, definition
 from .numeric import BINARY, COMPARE, SPECIAL, UNARY, f32_literal, f64_literal
+from .vector import VECTOR_OPS
 
 # Shapes, the most frequent first.
 (
@@ -70,6 +71,7 @@ def _shapes() -> dict[Op, tuple[int, Any]]:
         (_UNARY, UNARY),
         (_CONTROL, control.CONTROL_OPS),
         (_MEMORY, MEMORY_OPS),
+        (_MEMORY, VECTOR_OPS),
         (_CALL, CALL_OPS),
     )
     for shape, table in tables:
@@ -102,12 +104,13 @@ class FunctionLowering:
         self.base: str | None = None  # of linear memory, where it has been loaded
         self.boolean: str | None = None  # an i1 on top of the stack that stands for an i32
         self.strip_end = 0  # index of the end of the strip (loops.py) that we are in, or were
+        self.lanes: dict[str, tuple[str, str]] = {}  # v128 -> its (type, text) as lanes
         self.promoted: dict[str, str] = {}  # result of f64.promote_f32 -> its operand
         self.block = "entry"
         self.frames: list[control.Frame] = []
         self.at_home_types: dict[int, str] = {}  # operand position -> type, where None
         self.traps: dict[str, str] = {}
-        self.types = [self.llvm_type(valtype, local=True) for valtype in vf.locals]
+        self.types = self.llvm_types(vf.locals)
         self.counter = 1  # the next free number
 
     # -- Small change ------------------------------------------------------------------------
@@ -123,8 +126,26 @@ class FunctionLowering:
         self.lines.append(f"  %{n} = {text}")
         return f"%{n}"
 
+    def load(self, llvm: str, offset: int, next_op: Op) -> str:
+        """Pop an address, load from linear memory; a trap must not get lost."""
+        pointer = address(self, self.stack.pop(), offset)
+        bare = self.index < self.strip_end
+        load = "load volatile" if bare and next_op is _DROP else "load"
+        self.counter = (n := self.counter) + 1
+        self.lines.append(f"  %{n} = {load} {llvm}, ptr {pointer}, align 1{ir.MEMORY}")
+        if not bare and next_op not in LOADS:  # the use of an address is as good
+            self.keep(llvm, f"%{n}")
+        return f"%{n}"
+
     def keep(self, llvm: str, value: str) -> None:
-        """Have a value computed where we are, whoever wants it: a load that it needs may trap."""
+        """Have a value computed where we are, whoever wants it: a load that it needs may trap.
+
+        Of a vector the last lane is enough: the other bytes of a load trap only if its last does.
+        """
+        if llvm[0] == "<":
+            count, lane = llvm[1:-1].split(" x ")
+            value = self.emit(f"extractelement {llvm} {value}, i32 {int(count) - 1}")
+            llvm = lane
         self.lines.append(f'  call void asm sideeffect "", "X"({llvm} {value}) {ir.KEEP}')
 
     def new_label(self) -> str:
@@ -185,17 +206,9 @@ class FunctionLowering:
             return ""
         return self.emit(call)
 
-    def llvm_type(self, valtype: ValType, *, local: bool = False) -> str:
-        """Return a value type's LLVM type. Raises UnsupportedFeature for v128."""
-        llvm = LLVM_TYPES.get(valtype)
-        if llvm is None:
-            what = "locals" if local else "values"
-            raise self.unsupported(f"{what} of type {valtype.text}")
-        return llvm
-
     def llvm_types(self, types: ResultType) -> list[str]:
         """Return the LLVM types of several value types."""
-        return [self.llvm_type(valtype) for valtype in types]
+        return [LLVM_TYPES[valtype] for valtype in types]
 
     def unsupported(self, feature: str) -> UnsupportedFeature:
         """Return the error for what cannot be lowered yet at the current instruction."""
@@ -240,7 +253,7 @@ class FunctionLowering:
         for index in spilled:
             self.vals[index] = load_spilled(self, self.types[index], index)
         for index in range(len(params), len(self.vals)):
-            self.vals[index] = "0" if self.types[index][0] == "i" else "0x0000000000000000"
+            self.vals[index] = ZEROS[self.types[index]]
         self.dirty = (1 << len(self.vals)) - 1
 
     def _body(self) -> None:
@@ -296,14 +309,8 @@ class FunctionLowering:
 
     def _load(self, row: tuple[str, str, str], offset: int, next_op: Op) -> None:
         memory_type, before, behind = row
-        pointer = address(self, self.stack.pop(), offset)
-        bare = self.index < self.strip_end
-        load = "load volatile" if bare and next_op is _DROP else "load"
-        self.counter = (n := self.counter) + 1
-        self.lines.append(f"  %{n} = {load} {memory_type}, ptr {pointer}, align 1{ir.MEMORY}")
-        if not bare and next_op not in LOADS:  # the use of an address is as good
-            self.keep(memory_type, f"%{n}")
-        self.stack.append(self.emit(f"{before}%{n}{behind}") if before else f"%{n}")
+        value = self.load(memory_type, offset, next_op)
+        self.stack.append(self.emit(f"{before}{value}{behind}") if before else value)
 
     def _other(self, op: Op, imm: Any) -> None:
         """Lower what is too rare, or too simple, for a table."""
@@ -317,7 +324,7 @@ class FunctionLowering:
             test = self.pop_test()
             b, a = self.stack.pop(), self.stack.pop()
             valtype = imm[0] if imm else self.vf.select_types[self.index]
-            llvm = self.llvm_type(valtype)
+            llvm = LLVM_TYPES[valtype]
             self.stack.append(self.emit(f"select i1 {test}, {llvm} {a}, {llvm} {b}"))
         elif op is not _NOP:
             raise self.unsupported(f"instruction {op.text}")

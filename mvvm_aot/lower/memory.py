@@ -15,6 +15,7 @@ from mvvm_aot.abi import STRUCTS
 from mvvm_aot.wasmparser.opcodes import BY_TEXT, Op
 
 from . import ir
+from .names import LLVM_TYPES
 
 if TYPE_CHECKING:
     from .function import FunctionLowering
@@ -195,14 +196,14 @@ def _global_pointer(fn: FunctionLowering, global_index: int) -> str:
 
 
 def _global_get(fn: FunctionLowering, imm: Any) -> None:
-    llvm = fn.llvm_type(fn.globals[imm].valtype)
+    llvm = LLVM_TYPES[fn.globals[imm].valtype]
     pointer = _global_pointer(fn, imm)
     fn.stack.append(fn.emit(f"load {llvm}, ptr {pointer}, align 8{ir.GLOBAL}"))
 
 
 def _global_set(fn: FunctionLowering, imm: Any) -> None:
     value = fn.stack.pop()
-    llvm = fn.llvm_type(fn.globals[imm].valtype)
+    llvm = LLVM_TYPES[fn.globals[imm].valtype]
     pointer = _global_pointer(fn, imm)
     fn.lines.append(f"  store {llvm} {value}, ptr {pointer}, align 8{ir.GLOBAL}")
 

@@ -15,7 +15,7 @@ from mvvm_aot.wasmparser.validated import ValidatedModule
 
 from . import ir
 from .function import FunctionLowering
-from .names import ALL_LLVM_TYPES, Names, declaration, definition, result_type, spill_slot
+from .names import LLVM_TYPES, Names, declaration, definition, result_type, spill_slot
 
 
 def lower_module(
@@ -104,7 +104,7 @@ def _import_stub(names: Names, func_index: int, migration: bool) -> list[str]:
     ]
     registers, _ = split_params(func_type.params)
     for k, valtype in enumerate(func_type.params):
-        llvm = ALL_LLVM_TYPES[valtype]
+        llvm = LLVM_TYPES[valtype]
         if k not in registers:
             lines.append(f"  %p{k} = load {llvm}, ptr {spill_slot(k)}, align 16{ir.SPILL}")
         lines += [
@@ -117,7 +117,7 @@ def _import_stub(names: Names, func_index: int, migration: bool) -> list[str]:
     )
     lines.append(f"  call preserve_nonecc void @mvvm_host_call({args}) {point}")
     for j, valtype in enumerate(func_type.results):
-        llvm = ALL_LLVM_TYPES[valtype]
+        llvm = LLVM_TYPES[valtype]
         lines += [
             f"  %b{j} = getelementptr i8, ptr %homes, i64 {16 * j}",
             f"  %r{j} = load {llvm}, ptr %b{j}, align 16{ir.HOME}",
@@ -128,7 +128,7 @@ def _import_stub(names: Names, func_index: int, migration: bool) -> list[str]:
 def _return(func_type: FuncType) -> list[str]:
     """Return the results %r0, %r1...: the first in a register."""
     lines = [
-        f"  store {ALL_LLVM_TYPES[valtype]} %r{j}, ptr {spill_slot(j)}, align 16{ir.SPILL}"
+        f"  store {LLVM_TYPES[valtype]} %r{j}, ptr {spill_slot(j)}, align 16{ir.SPILL}"
         for j, valtype in enumerate(func_type.results)
         if j
     ]
@@ -147,17 +147,17 @@ def _thunk(names: Names, type_index: int, migration: bool) -> list[str]:
     ]
     registers, spilled = split_params(func_type.params)
     for k, valtype in enumerate(func_type.params):
-        llvm = ALL_LLVM_TYPES[valtype]
+        llvm = LLVM_TYPES[valtype]
         lines.append(f"  %p{k} = load {llvm}, ptr {_invoke_slot(k)}, align 16{ir.CONTEXT}")
         if k in spilled:
             lines.append(f"  store {llvm} %p{k}, ptr {spill_slot(k)}, align 16{ir.SPILL}")
-    args = ", ".join(f"{ALL_LLVM_TYPES[func_type.params[k]]} %p{k}" for k in registers)
+    args = ", ".join(f"{LLVM_TYPES[func_type.params[k]]} %p{k}" for k in registers)
     func_id = abi.THUNK_FUNC_ID | type_index
     point = f'{ir.CALL} [ "deopt"(i32 {func_id}, i32 0, ptr %homes) ]' if migration else ir.NOUNWIND
     result = "%r0 = " if func_type.results else ""
     lines.append(f"  {result}call preserve_nonecc {result_type(func_type)} %target({args}) {point}")
     for j, valtype in enumerate(func_type.results):
-        llvm = ALL_LLVM_TYPES[valtype]
+        llvm = LLVM_TYPES[valtype]
         if j:
             lines.append(f"  %r{j} = load {llvm}, ptr {spill_slot(j)}, align 16{ir.SPILL}")
         lines.append(f"  store {llvm} %r{j}, ptr {_invoke_slot(j)}, align 16{ir.CONTEXT}")

@@ -13,8 +13,7 @@ from mvvm_aot.plan import split_params
 from mvvm_aot.wasmparser.module import Module
 from mvvm_aot.wasmparser.types import FuncType, ValType
 
-# v128 included: for what merely passes values on.
-ALL_LLVM_TYPES: Final[dict[ValType, str]] = {
+LLVM_TYPES: Final[dict[ValType, str]] = {
     ValType.I32: "i32",
     ValType.I64: "i64",
     ValType.F32: "float",
@@ -24,9 +23,13 @@ ALL_LLVM_TYPES: Final[dict[ValType, str]] = {
     ValType.EXTERNREF: "i64",
 }
 
-# What lowering can compute with.
-LLVM_TYPES: Final[dict[ValType, str]] = {
-    valtype: llvm for valtype, llvm in ALL_LLVM_TYPES.items() if valtype is not ValType.V128
+# What a local is at first, and a null reference.
+ZEROS: Final = {
+    "i32": "0",
+    "i64": "0",
+    "float": "0x0000000000000000",
+    "double": "0x0000000000000000",
+    "<16 x i8>": "zeroinitializer",
 }
 
 
@@ -53,20 +56,20 @@ class Names:
 
 def result_type(func_type: FuncType) -> str:
     """Return the LLVM type of a function's first result."""
-    return ALL_LLVM_TYPES[func_type.results[0]] if func_type.results else "void"
+    return LLVM_TYPES[func_type.results[0]] if func_type.results else "void"
 
 
 def declaration(symbol: str, func_type: FuncType) -> str:
     """Return ``preserve_nonecc result @symbol(types)`` without parameter names."""
     registers, _ = split_params(func_type.params)
-    params = ", ".join(ALL_LLVM_TYPES[func_type.params[k]] for k in registers)
+    params = ", ".join(LLVM_TYPES[func_type.params[k]] for k in registers)
     return f"hidden preserve_nonecc {result_type(func_type)} {symbol}({params})"
 
 
 def definition(symbol: str, func_type: FuncType, attributes: str) -> str:
     """Return a ``define`` line up to the brace; parameter k is called %pk."""
     registers, _ = split_params(func_type.params)
-    params = ", ".join(f"{ALL_LLVM_TYPES[func_type.params[k]]} %p{k}" for k in registers)
+    params = ", ".join(f"{LLVM_TYPES[func_type.params[k]]} %p{k}" for k in registers)
     result = result_type(func_type)
     return f"define hidden preserve_nonecc {result} {symbol}({params}) {attributes} {{"
 

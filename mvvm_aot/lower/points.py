@@ -14,6 +14,7 @@ from mvvm_aot.plan import ENTRY, Point, bits_of
 from mvvm_aot.wasmparser.types import ResultType
 
 from . import ir
+from .names import LLVM_TYPES
 
 if TYPE_CHECKING:
     from .function import FunctionLowering
@@ -74,7 +75,7 @@ def send_home(fn: FunctionLowering, types: ResultType, count: int) -> None:
     for position in range(count):
         value = stack[position]
         if value is not None:
-            llvm = fn.llvm_type(types[position])
+            llvm = LLVM_TYPES[types[position]]
             store_operand(fn, position, llvm, value)
             fn.at_home_types[position] = llvm
             stack[position] = None

@@ -116,7 +116,7 @@ def journey(builder: Builder, program: Program, folder: Path, wasm: Path | None 
 
 
 def travel(trip: Journey, moves: int, pauses: Callable[[], float]) -> int:
-    """Stop at moments chosen by a clock, `moves` times, alternating; return the last status."""
+    """Stop after `pauses`, `moves` times, alternating; return the last status."""
     isa = "x86_64"
     for _ in range(moves):
         process = trip.start(isa)
@@ -135,13 +135,24 @@ def unmoved(trip: Journey) -> bytes:
     return stay.output
 
 
-def test_signals_at_random_moments(builder: Builder, tmp_path: Path) -> None:
-    chance = random.Random(2)
-    trip = journey(builder, replace(LONG, args=("1500",)), tmp_path)
+def move_at_random(trip: Journey, moves: int, seed: int) -> bytes:
+    """Stop at random moments, `moves` times; return the output of a run that never moved.
+
+    The pauses are such that the program cannot end before, however fast the machine.
+    """
+    begin = time.monotonic()
     wanted = unmoved(trip)
-    status = travel(trip, 12, lambda: chance.uniform(0.02, 0.15))
+    longest = (time.monotonic() - begin) / moves
+    chance = random.Random(seed)
+    status = travel(trip, moves, lambda: chance.uniform(0, longest))
     assert status == 0, trip.errors
-    assert trip.hops == 12
+    assert trip.hops == moves
+    return wanted
+
+
+def test_signals_at_random_moments(builder: Builder, tmp_path: Path) -> None:
+    trip = journey(builder, replace(LONG, args=("1500",)), tmp_path)
+    wanted = move_at_random(trip, 12, seed=2)
     assert trip.output == wanted
 
 

@@ -135,6 +135,7 @@ PROGRAMS: Final[tuple[Program, ...]] = (
     _wat("floats"),
     _wat("start"),
     _wat("wide_frames"),
+    _wat("simd"),
     replace(
         _wat("exhaust", status=TRAPPED, trap="call stack exhausted", sampled=True),
         stack_size=1 << 17,

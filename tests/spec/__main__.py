@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -38,8 +39,10 @@ def run_jobs(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, JobResult
     if workers <= 1 or len(jobs) == 1:
         yield from ((job, run_job(job)) for job in jobs)
         return
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        yield from zip(jobs, pool.imap(run_job, jobs), strict=True)
+    # (A pool of multiprocessing would wait for ever for a worker that died.)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        yield from zip(jobs, pool.map(run_job, jobs), strict=True)
 
 
 def run_scripts(
