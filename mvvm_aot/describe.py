@@ -47,6 +47,7 @@ class Description:
     codes: tuple[CodeSection, ...]
     prefix: str = "m0"
     migratable: bool = True
+    has_tail_calls: bool = False
     type_ids: Mapping[FuncType, int] | None = None
 
 
@@ -260,6 +261,7 @@ class _Writer:
             "wasm_size": len(module.raw),
             "sha256": f"{{{digest}}}",
             "migratable": int(self.description.migratable),
+            "has_tail_calls": int(self.description.has_tail_calls),
             "context": f"&{prefix}_context",
             "types": f"{prefix}_types",
             "imports": f"{prefix}_imports",

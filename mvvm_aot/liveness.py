@@ -29,11 +29,11 @@ from .wasmparser.validated import ValidatedFunction
     _BR,  # (_BR, label)
     _BR_IF,  # (_BR_IF, label)
     _BR_TABLE,  # (_BR_TABLE, labels)
-    _EXIT,  # (_EXIT,): return, unreachable
+    _EXIT,  # (_EXIT,): return, unreachable, tail calls
     _CALL,  # (_CALL, index, func_index or None)
 ) = range(11)
 
-_GET, _SET, _TEE, _REF_FUNC, _CALL_INDIRECT = range(20, 25)
+_GET, _SET, _TEE, _REF_FUNC, _CALL_INDIRECT, _RETURN_CALL, _RETURN_CALL_INDIRECT = range(20, 27)
 
 _KINDS: Final = {
     BY_TEXT["local.get"]: _GET,
@@ -51,8 +51,8 @@ _KINDS: Final = {
     BY_TEXT["unreachable"]: _EXIT,
     BY_TEXT["call"]: _CALL,
     BY_TEXT["call_indirect"]: _CALL_INDIRECT,
-    BY_TEXT["return_call"]: _EXIT,
-    BY_TEXT["return_call_indirect"]: _EXIT,
+    BY_TEXT["return_call"]: _RETURN_CALL,
+    BY_TEXT["return_call_indirect"]: _RETURN_CALL_INDIRECT,
     BY_TEXT["ref.func"]: _REF_FUNC,
 }
 # A row per instruction, so that the walk needs no default.
@@ -79,9 +79,11 @@ class Scan:
 
     events: list[tuple[Any, ...]]
     loops: dict[int, LoopFlow]  # by the index of the ``loop`` instruction
-    callees: frozenset[int]  # of direct calls
-    indirect_types: frozenset[int]  # type_index of indirect calls
+    callees: frozenset[int]  # of direct calls, tail calls included
+    indirect_types: frozenset[int]  # type_index of indirect calls, tail calls included
     ref_funcs: frozenset[int]
+    has_tail_calls: bool
+    tail_types: frozenset[int]  # type_index of indirect tail calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,8 @@ class _Scanner:
         self.callees: set[int] = set()
         self.indirect_types: set[int] = set()
         self.ref_funcs: set[int] = set()
+        self.has_tail_calls = False
+        self.tail_types: set[int] = set()
         self.frames = [_Frame(-1, _BLOCK, len(vf.instrs) - 1, None)]
 
     def run(self) -> Scan:
@@ -157,6 +161,8 @@ class _Scanner:
             frozenset(self.callees),
             frozenset(self.indirect_types),
             frozenset(self.ref_funcs),
+            self.has_tail_calls,
+            frozenset(self.tail_types),
         )
 
     def _segment(self, reads: int, writes: int) -> None:
@@ -207,6 +213,13 @@ class _Scanner:
                 self.frames[-1 - label].targeted = True
         else:
             self.events.append((_EXIT,))
+            if kind == _RETURN_CALL:
+                self.callees.add(imm)
+                self.has_tail_calls = True
+            elif kind == _RETURN_CALL_INDIRECT:
+                self.indirect_types.add(imm[0])
+                self.tail_types.add(imm[0])
+                self.has_tail_calls = True
         return self._skip()
 
     def _skip(self) -> int:

@@ -94,6 +94,7 @@ class Translation:
     target: Target
     codes: tuple[Code, ...]
     migration: bool
+    has_tail_calls: bool
     report: BuildReport
 
     @property
@@ -184,6 +185,7 @@ def describe(translation: Translation, prefix: str = PREFIX) -> Description:
         codes=translation.sections,
         prefix=prefix,
         migratable=translation.migration,
+        has_tail_calls=translation.has_tail_calls,
     )
 
 
@@ -232,7 +234,9 @@ def translate(
             f"{len(failed)} functions cannot be made fit for migration on {target.name}; "
             f"the first: {next(iter(failed.values()))}"
         )
-    return Translation(validated, target, tuple(codes), options.migration, report)
+    return Translation(
+        validated, target, tuple(codes), options.migration, plan.has_tail_calls, report
+    )
 
 
 def _count(report: BuildReport, proved: proof.Proved, attempt: int) -> None:

@@ -56,6 +56,8 @@ class FunctionPlan:
     local_slots: Mapping[int, int]  # local index -> home slot
     operand_slots: tuple[int, ...]  # operand stack position -> home slot
     num_homes: int
+    has_tail_calls: bool = False
+    tail_types: frozenset[int] = frozenset()  # type_index of indirect tail calls
     # Loops that are to be strip-mined, or could be, if the function had points.
     strips: Mapping[int, Strip] = field(default_factory=dict)
 
@@ -67,6 +69,11 @@ class PointPlan:
     migration: bool
     functions: Mapping[int, FunctionPlan] = field(repr=False)
     suspendable: frozenset[int]  # functions whose frames can be suspended; imports included
+
+    @property
+    def has_tail_calls(self) -> bool:
+        """Whether a frame's callee may have left its place to another function."""
+        return any(plan.has_tail_calls for plan in self.functions.values())
 
     @property
     def num_points(self) -> int:
@@ -105,7 +112,7 @@ def plan_points(vm: ValidatedModule, *, migration: bool = True) -> PointPlan:
         points: dict[int, Point] = {}
         if vf.func_index in suspendable:
             points = _function_points(module, vf, flow, suspendable, vf.func_index in polled)
-        functions[vf.func_index] = _with_homes(vf, points, flow)
+        functions[vf.func_index] = _with_homes(vf, points, flow, scan)
     return PointPlan(migration, functions, suspendable)
 
 
@@ -230,7 +237,7 @@ def _function_points(
 
 
 def _with_homes(
-    vf: ValidatedFunction, points: dict[int, Point], flow: FunctionFlow
+    vf: ValidatedFunction, points: dict[int, Point], flow: FunctionFlow, scan: Scan
 ) -> FunctionPlan:
     """Give every local and operand position that is live at some point its slots."""
     live = 0
@@ -258,7 +265,15 @@ def _with_homes(
     homes = max(next_slot, 1) if points else 0
     strips = find_strips(vf, flow.loops, points or flow.after_call)
     return FunctionPlan(
-        vf.func_index, points, flow, local_slots, tuple(operand_slots), homes, strips
+        vf.func_index,
+        points,
+        flow,
+        local_slots,
+        tuple(operand_slots),
+        homes,
+        scan.has_tail_calls,
+        scan.tail_types,
+        strips,
     )
 
 

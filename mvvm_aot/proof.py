@@ -107,7 +107,12 @@ def _signatures(module: Module, plan: PointPlan, prefix: str) -> Signatures:
         callees[abi.CALLEE_INDIRECT | type_index] = _shape(ftype)
     suspendable = {f"{prefix}_f{index}" for index in plan.suspendable}
     suspendable |= Signatures().suspendable if plan.migration else set()
-    return Signatures(symbols, callees, homes, frozenset(suspendable))
+    tail_callees = {
+        f"{prefix}_f{index}": tuple(abi.CALLEE_INDIRECT | k for k in sorted(function.tail_types))
+        for index, function in plan.functions.items()
+        if function.tail_types
+    }
+    return Signatures(symbols, callees, homes, frozenset(suspendable), tail_callees)
 
 
 def prove_object(data: bytes, subject: Subject) -> Proved:

@@ -142,9 +142,12 @@ class CallResolver:
         return units
 
     def tail_call(self, at: int, effects: Effects) -> int | None:
-        """Say what a jump out of the function reads; None for a jump inside it."""
+        """Say what a jump out of the function reads; None for a jump inside it.
+
+        Functions have no jump tables: an indirect jump is a tail call.
+        """
         if effects.flow is Flow.INDIRECT_JUMP:
-            return None
+            return self.indirect_tail_call(at, effects)
         relocated = any(p in self.code.relocations for p in range(at, at + effects.size))
         inside = effects.target is not None and self.begin <= at + effects.target < self.end
         if inside and not relocated:
@@ -155,6 +158,15 @@ class CallResolver:
             self.report(None, Issue(at, f"jumps out of the function ({effects.text})"))
             return 0
         return shape.reads(self.machine)
+
+    def indirect_tail_call(self, at: int, effects: Effects) -> int:
+        """Return what any of the function's indirect tail calls may read."""
+        name = self.code.name_at(self.begin)
+        numbers = self.signatures.tail_callees.get(name or "", ())
+        if not numbers:
+            self.report(None, Issue(at, f"indirect jump ({effects.text})"))
+        shapes = [self.signatures.callees[number] for number in numbers]
+        return reduce(or_, (shape.reads(self.machine) for shape in shapes), 0)
 
     def refine(self, suspected: int, layouts: Layouts, depth: int = _DEPTH) -> bool:
         """Look into the callees that read ``suspected`` registers; tell whether that changed any.

@@ -95,13 +95,15 @@ class Signatures:
     of a point whose call is indirect (CALLEE_INDIRECT | type index). ``home_slots``: the number
     of home slots by func_id; without it the slots that the layouts name are taken.
     ``suspendable``: symbols whose every direct call must be a point; functions of the object that
-    have points themselves need not be listed.
+    have points themselves need not be listed. ``tail_callees``: symbol -> the callee numbers of
+    its indirect tail calls; in a function without any, an indirect jump is a finding.
     """
 
     symbols: Mapping[str, CallShape] = field(default_factory=dict)
     callees: Mapping[int, CallShape] = field(default_factory=dict)
     home_slots: Mapping[int, int] = field(default_factory=dict)
     suspendable: frozenset[str] = frozenset(("mvvm_leave", "mvvm_host_call"))
+    tail_callees: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def of_symbol(self, name: str | None) -> CallShape | None:
         """Return the shape of the function called ``name``, None where it is not known."""

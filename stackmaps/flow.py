@@ -198,7 +198,7 @@ class _Follower:
             if state.sp != source.machine.entry_sp or state.fp is not None:
                 self.issues.append(Issue(at, "returns without having undone its frame"))
         elif effects.flow in (Flow.JUMP, Flow.BRANCH, Flow.INDIRECT_JUMP):
-            successors += self.jump(step)
+            successors += self.jump(step, state)
             if effects.flow is Flow.BRANCH:
                 successors.append(after)
         block.successors += successors
@@ -207,17 +207,17 @@ class _Follower:
             found += self.enter(successor, state, at)
         return found
 
-    def jump(self, step: Step) -> list[int]:
-        """Return where a jump goes inside the function."""
+    def jump(self, step: Step, state: State) -> list[int]:
+        """Return where a jump goes inside the function; a tail call goes nowhere."""
         at, effects = step.offset, step.effects
         arguments = self.source.tail_call(at, effects)
-        if arguments is not None:
-            step.use |= arguments
-            return []
-        if effects.target is None:
-            self.issues.append(Issue(at, f"indirect jump ({effects.text})"))
-            return []
-        return [at + effects.target]
+        if arguments is None:
+            assert effects.target is not None
+            return [at + effects.target]
+        step.use |= arguments
+        if state.sp != self.source.machine.entry_sp or state.fp is not None:
+            self.issues.append(Issue(at, f"{effects.text}: jumps away in front of its frame"))
+        return []
 
     def apply_stack(self, at: int, effects: Effects, state: State) -> tuple[int, int]:
         """Follow what an instruction does to the pointers and the stack."""

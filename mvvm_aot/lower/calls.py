@@ -49,6 +49,40 @@ def _call_indirect(fn: FunctionLowering, imm: Any) -> None:
     _emit_call(fn, code, func_type, fn.plan.points.get(fn.index))
 
 
+def return_call(fn: FunctionLowering, func_index: int) -> None:
+    """Emit a tail call: the frame goes, so it is no point."""
+    _emit_return_call(fn, fn.names.symbol(func_index), fn.module.func_type(func_index))
+
+
+def return_call_indirect(fn: FunctionLowering, imm: Any) -> None:
+    """Emit an indirect tail call."""
+    type_index, table_index = imm
+    func_type = fn.module.types[type_index]
+    code = _indirect_target(fn, func_type, table_index, fn.stack.pop())
+    _emit_return_call(fn, code, func_type)
+
+
+def _emit_return_call(fn: FunctionLowering, callee: str, func_type: FuncType) -> None:
+    """Pop the arguments, jump; the results beyond the first are where our caller expects them.
+
+    The call follows the rules by which LLVM makes a jump of it: no argument stands on the stack.
+    (``musttail`` would demand equal parameter lists.)
+    """
+    count = len(func_type.params)
+    args = fn.stack[len(fn.stack) - count :]
+    types = fn.llvm_types(func_type.params)
+    registers, spilled = split_params(func_type.params)
+    for index in spilled:
+        store_spilled(fn, types[index], args[index], index)
+    passed = ", ".join(f"{types[index]} {args[index]}" for index in registers)
+    results = fn.llvm_types(func_type.results)
+    call = f"tail call preserve_nonecc {results[0] if results else 'void'} {callee}({passed})"
+    if results:
+        fn.lines.append(f"  ret {results[0]} {fn.emit(f'{call} {ir.NOUNWIND}')}")
+    else:
+        fn.lines += [f"  {call} {ir.NOUNWIND}", "  ret void"]
+
+
 def _indirect_target(fn: FunctionLowering, func_type: FuncType, table: int, index: str) -> str:
     """Emit the tests of an indirect call; return the address of the code."""
     start = table * _TABLE_SIZE

@@ -20,7 +20,7 @@ from mvvm_aot.plan import bits_of
 from mvvm_aot.wasmparser.opcodes import BY_TEXT, Op
 
 from . import ir, points
-from .calls import store_spilled
+from .calls import return_call, return_call_indirect, store_spilled
 from .strips import Chunk, close_chunk, open_chunk
 
 if TYPE_CHECKING:
@@ -416,6 +416,16 @@ def _br_table(fn: FunctionLowering, imm: Any) -> int:
     return _go_on(fn, alive=False)
 
 
+def _tail(emit: Callable[[FunctionLowering, Any], None]) -> Callable[[FunctionLowering, Any], int]:
+    """Lower a tail call, behind which nothing is reached."""
+
+    def lower(fn: FunctionLowering, imm: Any) -> int:
+        emit(fn, imm)
+        return _go_on(fn, alive=False)
+
+    return lower
+
+
 def _return_op(fn: FunctionLowering, imm: Any) -> int:
     return _br(fn, len(fn.frames) - 1)
 
@@ -435,5 +445,7 @@ CONTROL_OPS: Final[dict[Op, Callable[[FunctionLowering, Any], int]]] = {
     BY_TEXT["br_if"]: _br_if,
     BY_TEXT["br_table"]: _br_table,
     BY_TEXT["return"]: _return_op,
+    BY_TEXT["return_call"]: _tail(return_call),
+    BY_TEXT["return_call_indirect"]: _tail(return_call_indirect),
     BY_TEXT["unreachable"]: _unreachable,
 }

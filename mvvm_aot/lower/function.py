@@ -225,7 +225,9 @@ class FunctionLowering:
     def run(self) -> list[str]:
         """Return the function's text, a line each."""
         vf = self.vf
-        attributes = ir.POINTS if self.plan.points else ir.PLAIN
+        # Inlined, a tail call would be an ordinary call without a record.
+        fixed = self.plan.points or self.plan.has_tail_calls
+        attributes = ir.POINTS if fixed else ir.PLAIN
         symbol = self.names.symbol(vf.func_index)
         self.lines += [definition(symbol, vf.type, attributes), "entry:"]
         if self.plan.num_homes:

@@ -141,6 +141,7 @@ struct mvvm_module {
     uint64_t wasm_size;
     uint8_t sha256[32];
     bool migratable; /* false: translated with --no-migration */
+    bool has_tail_calls; /* a frame's callee may have left its place to another function */
     struct mvvm_context *context;
     const struct mvvm_type *types;
     const struct mvvm_import *imports;

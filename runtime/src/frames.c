@@ -250,6 +250,13 @@ static const char *check_values(const struct mvvm_frames *frames, const struct m
     return values.failed ? "internal error: the frame table's value stream is malformed" : NULL;
 }
 
+/* Whether `callee` may stand where a function of type `wanted` was called: their results are the same. */
+static bool returns_alike(const struct mvvm_type *wanted, const struct mvvm_type *found)
+{
+    return wanted->result_count == found->result_count &&
+           memcmp(wanted->results, found->results, wanted->result_count) == 0;
+}
+
 /* Whether a frame at `site` can be waiting for `callee` (NULL: it is innermost). */
 static const char *check_callee(const struct mvvm_instance *instance, const struct mvvm_site *site,
                                 const struct mvvm_frame *callee)
@@ -267,13 +274,19 @@ static const char *check_callee(const struct mvvm_instance *instance, const stru
             return module->types[type_index].result_count == 0
                        ? NULL
                        : "the innermost frame waits for a result";
-        return kind < module->imported_func_count &&
+        return (kind < module->imported_func_count || module->has_tail_calls) &&
                        mvvm_func_type(instance, kind)->result_count == 0
                    ? NULL
                    : "the innermost frame waits for a function of the module";
     }
     if (!is_call)
         return "a frame that calls nothing has a callee";
+    if (module->has_tail_calls)
+        return returns_alike(kind >= MVVM_CALLEE_INDIRECT ? &module->types[type_index]
+                                                          : mvvm_func_type(instance, kind),
+                             mvvm_func_type(instance, callee->func_index))
+                   ? NULL
+                   : "its callee returns something else";
     if (kind >= MVVM_CALLEE_INDIRECT)
         return module->types[type_index].type_id ==
                        mvvm_func_type(instance, callee->func_index)->type_id

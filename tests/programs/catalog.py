@@ -136,6 +136,7 @@ PROGRAMS: Final[tuple[Program, ...]] = (
     _wat("start"),
     _wat("wide_frames"),
     _wat("simd"),
+    _wat("tail_calls"),
     replace(
         _wat("exhaust", status=TRAPPED, trap="call stack exhausted", sampled=True),
         stack_size=1 << 17,

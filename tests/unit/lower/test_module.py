@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from mvvm_aot.backend import CodegenMode, emit_object, optimize_ir
-from mvvm_aot.errors import CodegenError, UnsupportedFeature
+from mvvm_aot.errors import CodegenError
 from mvvm_aot.lower import lower_module, vector
 from mvvm_aot.lower.function import SHAPES
 from mvvm_aot.plan import plan_points
 from mvvm_aot.targets import TARGETS, Target
-from mvvm_aot.wasmparser.opcodes import SCALAR_OPS, STRUCTURED_OPS, VECTOR_OPS
+from mvvm_aot.wasmparser.opcodes import SCALAR_OPS, STRUCTURED_OPS, TAIL_CALL_OPS, VECTOR_OPS
 from stackmaps.objects import read_object
 
 from .harness import load
@@ -29,7 +29,7 @@ def lower(text: str) -> str:
 
 
 def test_every_scalar_instruction_is_lowered() -> None:
-    missing = {op.text for op in (*SCALAR_OPS, *STRUCTURED_OPS) if op not in SHAPES}
+    missing = {op.text for op in (*SCALAR_OPS, *STRUCTURED_OPS, *TAIL_CALL_OPS) if op not in SHAPES}
     assert missing == OTHER
 
 
@@ -37,16 +37,14 @@ def test_every_vector_instruction_is_lowered() -> None:
     assert set(VECTOR_OPS) == set(vector.VECTOR_OPS)
 
 
-def test_tail_calls_are_refused_by_name() -> None:
-    with pytest.raises(UnsupportedFeature) as caught:
-        lower('(module (func) (func (export "f") (return_call 0)))')
-    assert "return_call" in caught.value.feature
-    assert caught.value.func_index == 1 and caught.value.func_name == "f"
-    assert caught.value.offset is not None
+def test_a_function_with_a_tail_call_is_not_inlined() -> None:
+    text = lower('(module (func) (func (export "f") (return_call 0)))')
+    assert "tail call preserve_nonecc void @m0_f0()" in text
+    assert "@m0_f1() #1 {" in text
 
 
-def test_what_cannot_be_reached_does_no_harm() -> None:
-    lower("(module (func (return) (return_call 0)))")
+def test_what_cannot_be_reached_is_not_lowered() -> None:
+    assert "tail" not in lower("(module (func (return) (return_call 0)))")
 
 
 def test_deep_nesting_needs_no_recursion() -> None:
