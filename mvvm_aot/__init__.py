@@ -21,6 +21,7 @@ from .api import (
     prepare_run,
     resume,
     run,
+    validate,
 )
 from .errors import (
     CodegenError,
@@ -70,4 +71,5 @@ __all__ = [
     "prepare_run",
     "resume",
     "run",
+    "validate",
 ]

@@ -120,6 +120,19 @@ def compile(
     return CompileResult(path, artifact.report, cached)
 
 
+def validate(module: PathLike | bytes) -> int:
+    """Decode and validate a module (a file, or its bytes); return how many functions it defines.
+
+    Whether it can be translated is another question. Raises MalformedModule, InvalidModule,
+    UnsupportedFeature (a limit of this implementation), SystemFailure.
+    """
+    from .wasmparser.binary import decode_module
+    from .wasmparser.validate import validate_module
+
+    wasm = module if isinstance(module, bytes) else read_file(module, "module")
+    return len(validate_module(decode_module(wasm)).functions)
+
+
 def read_file(path: PathLike, what: str) -> bytes:
     """Return a file's bytes. Raises SystemFailure."""
     try:

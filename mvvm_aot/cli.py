@@ -287,6 +287,49 @@ def resume_command(
     _become(command)
 
 
+@cli.command("validate", epilog=EXIT_CODES)
+@click.argument(
+    "modules", metavar="APP.wasm...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+def validate_command(modules: tuple[Path, ...], as_json: bool) -> None:
+    """Check modules by the rules of the specification, without translating them.
+
+    Prints a line for each; an error says where and which rule. The exit code is the first error's.
+    """
+    code = 0
+    for path in modules:
+        error: MvvmError | None = None
+        functions = 0
+        try:
+            functions = api.validate(path)
+        except MvvmError as caught:
+            error = caught
+            code = code or error.exit_code
+        if as_json:
+            click.echo(json.dumps(_verdict(path, functions, error)))
+        elif error is None:
+            click.echo(f"{path}: valid, {functions} functions")
+        else:
+            click.echo(f"{path}: {error}", err=True)
+    sys.exit(code)
+
+
+def _verdict(path: Path, functions: int, error: MvvmError | None) -> dict[str, Any]:
+    """Return what ``validate --json`` says of a module."""
+    if error is None:
+        return {"module": str(path), "valid": True, "functions": functions}
+    return {
+        "module": str(path),
+        "valid": False,
+        "error": type(error).__name__,
+        "message": str(error),
+        "offset": getattr(error, "offset", None),
+        "func_index": getattr(error, "func_index", None),
+        "func_name": getattr(error, "func_name", None),
+    }
+
+
 @cli.command("inspect", epilog=EXIT_CODES)
 @click.argument("snap", metavar="SNAP", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Everything, for programs.")

@@ -283,3 +283,36 @@ def test_a_bug_asks_to_be_reported(
         cli.main()
     assert caught.value.code == 70
     assert "please report it: ZeroDivisionError: oops" in capsys.readouterr().err
+
+
+def test_validate(folder: Path) -> None:
+    good = command("validate", "hello.wasm", "memory.wasm", cwd=folder)
+    assert good.returncode == 0, good.stderr
+    assert [line.split(":")[0] for line in good.stdout.splitlines()] == [
+        "hello.wasm",
+        "memory.wasm",
+    ]
+    bad = command("validate", "hello.wasm", "invalid.wasm", "truncated.wasm", cwd=folder)
+    assert bad.returncode == 65
+    assert "hello.wasm: valid" in bad.stdout
+    invalid, truncated = bad.stderr.splitlines()
+    assert invalid.startswith("invalid.wasm: invalid module: ") and "offset" in invalid
+    assert truncated.startswith("truncated.wasm: malformed module: ") and "offset" in truncated
+    assert command("validate", "missing.wasm", cwd=folder).returncode == 71
+    assert command("validate", cwd=folder).returncode == 2
+
+
+def test_validate_for_programs(folder: Path) -> None:
+    found = command("validate", "--json", "hello.wasm", "invalid.wasm", cwd=folder)
+    good, bad = (json.loads(line) for line in found.stdout.splitlines())
+    assert good["valid"] and good["functions"] >= 1
+    assert (bad["valid"], bad["error"], bad["func_index"]) == (False, "InvalidModule", 0)
+    assert bad["offset"] > 0 and found.returncode == 65
+
+
+def test_validate_does_not_load_llvm() -> None:
+    program = (
+        "import sys, mvvm_aot; mvvm_aot.validate(b'\\0asm\\1\\0\\0\\0');"
+        "sys.exit('llvmlite' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -25,6 +25,7 @@ ALLOWED = {
         "process",
         "inspection",
         "snapshot",
+        "wasmparser",  # `validate` goes no further
     },
     "display": {"inspection", "snapshot"},
     "inspection": {"snapshot", "wasmparser"},
