@@ -115,6 +115,8 @@ def data_layout(target: Target) -> str:
     return str(_target_machine(target, 2, None, None).target_data)
 
 
+_SWIZZLE_CALL: Final = "@mvvm_swizzle("
+
 # i8x16.swizzle: no operation of LLVM's own becomes one instruction on either machine.
 _SWIZZLE: Final = {
     # pshufb takes a lane number modulo 16, and gives 0 where its highest bit is set.
@@ -126,9 +128,13 @@ _SWIZZLE: Final = {
 }
 
 
+# What these functions demand of a CPU; without it LLVM would end the process.
+_SWIZZLE_FEATURES: Final = {"x86_64": "+ssse3", "aarch64": "+neon"}
+
+
 def _with_target_functions(ir: str, target: Target) -> str:
     """Define what lowering leaves to the target, if the module uses it."""
-    if "@mvvm_swizzle(" not in ir:
+    if _SWIZZLE_CALL not in ir:
         return ir
     head = "define internal <16 x i8> @mvvm_swizzle(<16 x i8> %a, <16 x i8> %s) alwaysinline {"
     return f"{ir}\n{head}{_SWIZZLE[target.name]}\n  ret <16 x i8> %r\n}}\n"
@@ -164,6 +170,9 @@ def _prepare(
 ) -> tuple[llvm.ModuleRef, llvm.TargetMachine]:
     """Do everything but emit."""
     level = 0 if mode is CodegenMode.PLAIN else opt_level
+    if _SWIZZLE_CALL in ir:
+        named = target.features if features is None else features
+        features = f"{named},{_SWIZZLE_FEATURES[target.name]}".lstrip(",")
     machine = _target_machine(target, level, cpu, features)
     module = _parse(ir, target, machine)
     _optimize(module, machine, level)
