@@ -82,8 +82,7 @@ bless: $(STAMP)
 SPEC ?= spec-2.0
 spec: $(STAMP) qemu
 	@test -d "$(SPEC)" || { echo "say where the .wast files are: make spec SPEC=folder"; exit 1; }
-	$(BIN)/python -m tests.spec $(SPEC)/*.wast
-	$(BIN)/python -m tests.spec --target aarch64 $(SPEC)/*.wast
+	$(BIN)/python -m tests.spec $(sort $(wildcard $(SPEC)/*.wast $(SPEC)/simd/*.wast))
 
 bench: $(STAMP) qemu
 	$(BIN)/python -m bench

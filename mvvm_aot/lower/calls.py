@@ -15,7 +15,7 @@ from mvvm_aot.wasmparser.opcodes import BY_TEXT, Op
 from mvvm_aot.wasmparser.types import FuncType
 
 from . import ir, points
-from .names import spill_slot
+from .names import result_type, spill_slot
 
 if TYPE_CHECKING:
     from .function import FunctionLowering
@@ -69,18 +69,22 @@ def _emit_return_call(fn: FunctionLowering, callee: str, func_type: FuncType) ->
     (``musttail`` would demand equal parameter lists.)
     """
     count = len(func_type.params)
-    args = fn.stack[len(fn.stack) - count :]
+    call = _call_text(fn, callee, func_type, fn.stack[len(fn.stack) - count :])
+    call = f"tail {call} {ir.NOUNWIND}"
+    if func_type.results:
+        fn.lines.append(f"  ret {result_type(func_type)} {fn.emit(call)}")
+    else:
+        fn.lines += [f"  {call}", "  ret void"]
+
+
+def _call_text(fn: FunctionLowering, callee: str, func_type: FuncType, args: list[Any]) -> str:
+    """Store the arguments that do not travel in registers; return the call with those that do."""
     types = fn.llvm_types(func_type.params)
     registers, spilled = split_params(func_type.params)
     for index in spilled:
         store_spilled(fn, types[index], args[index], index)
     passed = ", ".join(f"{types[index]} {args[index]}" for index in registers)
-    results = fn.llvm_types(func_type.results)
-    call = f"tail call preserve_nonecc {results[0] if results else 'void'} {callee}({passed})"
-    if results:
-        fn.lines.append(f"  ret {results[0]} {fn.emit(f'{call} {ir.NOUNWIND}')}")
-    else:
-        fn.lines += [f"  {call} {ir.NOUNWIND}", "  ret void"]
+    return f"call preserve_nonecc {result_type(func_type)} {callee}({passed})"
 
 
 def _indirect_target(fn: FunctionLowering, func_type: FuncType, table: int, index: str) -> str:
@@ -118,13 +122,8 @@ def _emit_call(fn: FunctionLowering, callee: str, func_type: FuncType, point: Po
     if point is not None:
         points.store_locals(fn, point.live & fn.dirty)
         points.send_home(fn, point.operands, len(stack))
-    types = fn.llvm_types(func_type.params)
-    registers, spilled = split_params(func_type.params)
-    for index in spilled:
-        store_spilled(fn, types[index], args[index], index)
-    passed = ", ".join(f"{types[index]} {args[index]}" for index in registers)
+    call = _call_text(fn, callee, func_type, args)
     results = fn.llvm_types(func_type.results)
-    call = f"call preserve_nonecc {results[0] if results else 'void'} {callee}({passed})"
     if point is not None:
         call += f" {ir.CALL} {points.bundle(fn, point.offset)}"
     values = []

@@ -126,9 +126,10 @@ class FunctionLowering:
         self.lines.append(f"  %{n} = {text}")
         return f"%{n}"
 
-    def load(self, llvm: str, offset: int, next_op: Op) -> str:
+    def load(self, llvm: str, offset: int) -> str:
         """Pop an address, load from linear memory; a trap must not get lost."""
         pointer = address(self, self.stack.pop(), offset)
+        next_op = self.vf.instrs[self.index + 1][1]
         bare = self.index < self.strip_end
         load = "load volatile" if bare and next_op is _DROP else "load"
         self.counter = (n := self.counter) + 1
@@ -281,7 +282,7 @@ class FunctionLowering:
                 line(f"  %{n} = {row}{stack[-1]}, {b}")
                 stack[-1] = f"%{n}"
             elif shape == _LOAD:
-                self._load(row, imm[1], instrs[index][1])
+                self._load(row, imm[1])
             elif shape == _SET:
                 vals[imm] = pop()
                 self.dirty |= 1 << imm
@@ -309,9 +310,9 @@ class FunctionLowering:
             else:
                 self._other(op, imm)
 
-    def _load(self, row: tuple[str, str, str], offset: int, next_op: Op) -> None:
+    def _load(self, row: tuple[str, str, str], offset: int) -> None:
         memory_type, before, behind = row
-        value = self.load(memory_type, offset, next_op)
+        value = self.load(memory_type, offset)
         self.stack.append(self.emit(f"{before}{value}{behind}") if before else value)
 
     def _other(self, op: Op, imm: Any) -> None:

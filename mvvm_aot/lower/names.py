@@ -23,7 +23,7 @@ LLVM_TYPES: Final[dict[ValType, str]] = {
     ValType.EXTERNREF: "i64",
 }
 
-# What a local is at first, and a null reference.
+# What a local is at first.
 ZEROS: Final = {
     "i32": "0",
     "i64": "0",

@@ -35,7 +35,7 @@ BINARY: Final[dict[Op, str]] = _ops(
     }
 )
 
-_INT_COMPARE: Final = {
+INT_COMPARE: Final = {
     "eq": "eq",
     "ne": "ne",
     "lt_s": "slt",
@@ -47,7 +47,7 @@ _INT_COMPARE: Final = {
     "ge_s": "sge",
     "ge_u": "uge",
 }
-_FLOAT_COMPARE: Final = {
+FLOAT_COMPARE: Final = {
     "eq": "oeq",
     "ne": "une",
     "lt": "olt",
@@ -63,12 +63,12 @@ COMPARE: Final[dict[Op, str]] = _ops(
         **{
             f"i{n}.{name}": f"icmp {condition} i{n} "
             for n in (32, 64)
-            for name, condition in _INT_COMPARE.items()
+            for name, condition in INT_COMPARE.items()
         },
         **{
             f"{wasm}.{name}": f"fcmp {condition} {llvm} "
             for wasm, llvm in _FLOATS.items()
-            for name, condition in _FLOAT_COMPARE.items()
+            for name, condition in FLOAT_COMPARE.items()
         },
     }
 )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mvvm_aot.wasmparser.opcodes import BY_TEXT, Op
 
+from .numeric import FLOAT_COMPARE, INT_COMPARE
 from .vector_memory import VECTOR_MEMORY_OPS
 from .vector_values import (
     INT_SHAPES,
@@ -32,27 +33,6 @@ if TYPE_CHECKING:
     from .function import FunctionLowering
 
 Vector = Callable[["FunctionLowering", Any], None]
-
-_INT_COMPARE: Final = {
-    "eq": "eq",
-    "ne": "ne",
-    "lt_s": "slt",
-    "lt_u": "ult",
-    "gt_s": "sgt",
-    "gt_u": "ugt",
-    "le_s": "sle",
-    "le_u": "ule",
-    "ge_s": "sge",
-    "ge_u": "uge",
-}
-_FLOAT_COMPARE: Final = {
-    "eq": "oeq",
-    "ne": "une",
-    "lt": "olt",
-    "gt": "ogt",
-    "le": "ole",
-    "ge": "oge",
-}
 
 
 # -- Lane by lane ----------------------------------------------------------------------------
@@ -144,11 +124,11 @@ def _resize(fn: FunctionLowering, value: str, bits: int) -> str:
 
 def _average(shape: Shape) -> Vector:
     """(a + b + 1) / 2 without overflow."""
+    double = Shape(shape.lanes, f"i{2 * shape.bits}")
+    wide, one = double.llvm, splat_literal(double, "1")
 
     def lower(fn: FunctionLowering, imm: Any) -> None:
-        wide = f"<{shape.lanes} x i{2 * shape.bits}>"
         b, a = (fn.emit(f"zext {shape.llvm} {pop_lanes(fn, shape)} to {wide}") for _ in range(2))
-        one = f"<{', '.join([f'i{2 * shape.bits} 1'] * shape.lanes)}>"
         total = fn.emit(f"add {wide} {fn.emit(f'add {wide} {a}, {b}')}, {one}")
         half = fn.emit(f"lshr {wide} {total}, {one}")
         push_lanes(fn, shape, fn.emit(f"trunc {wide} {half} to {shape.llvm}"))
@@ -159,9 +139,10 @@ def _average(shape: Shape) -> Vector:
 def _q15_multiply(fn: FunctionLowering, imm: Any) -> None:
     """(a * b + 2**14) >> 15, saturated: only -1 * -1 is too great."""
     shape = SHAPES["i16x8"]
-    wide = "<8 x i32>"
+    double = Shape(8, "i32")
+    wide = double.llvm
     b, a = (fn.emit(f"sext {shape.llvm} {pop_lanes(fn, shape)} to {wide}") for _ in range(2))
-    one, fourteen = (f"<{', '.join([f'i32 {n}'] * 8)}>" for n in (1, 14))
+    one, fourteen = splat_literal(double, "1"), splat_literal(double, "14")
     high = fn.emit(f"lshr {wide} {fn.emit(f'mul {wide} {a}, {b}')}, {fourteen}")
     rounded = fn.emit(f"lshr {wide} {fn.emit(f'add {wide} {high}, {one}')}, {one}")
     value = fn.emit(f"trunc {wide} {rounded} to {shape.llvm}")
@@ -187,7 +168,7 @@ def _pseudo(shape: Shape, *, smaller: bool) -> Vector:
 
 # -- Bits and tests --------------------------------------------------------------------------
 
-_ONES: Final = f"<{', '.join(['i8 -1'] * 16)}>"
+_ONES: Final = splat_literal(SHAPES["i8x16"], "-1")
 
 
 def _not(fn: FunctionLowering, imm: Any) -> None:
@@ -435,7 +416,7 @@ def _int_rows(name: str, shape: Shape) -> dict[str, Vector]:
         rows[f"{name}.sub_sat_{sign}"] = _call2(shape, f"{sign}sub.sat")
         rows[f"{name}.min_{sign}"] = _call2(shape, f"{sign}min")
         rows[f"{name}.max_{sign}"] = _call2(shape, f"{sign}max")
-    for test, condition in _INT_COMPARE.items():
+    for test, condition in INT_COMPARE.items():
         rows[f"{name}.{test}"] = _compare(shape, f"icmp {condition}")
     return rows
 
@@ -458,7 +439,7 @@ def _float_rows(name: str, shape: Shape) -> dict[str, Vector]:
     }
     for operation in ("add", "sub", "mul", "div"):
         rows[f"{name}.{operation}"] = _binary(shape, f"f{operation}")
-    for test, condition in _FLOAT_COMPARE.items():
+    for test, condition in FLOAT_COMPARE.items():
         rows[f"{name}.{test}"] = _compare(shape, f"fcmp {condition}")
     return rows
 

@@ -19,12 +19,8 @@ Vector = Callable[["FunctionLowering", Any], None]
 _BY_BITS: Final = {shape.bits: shape for shape in SHAPES.values() if not shape.is_float}
 
 
-def _load(fn: FunctionLowering, llvm: str, offset: int) -> str:
-    return fn.load(llvm, offset, fn.vf.instrs[fn.index + 1][1])
-
-
 def _load_all(fn: FunctionLowering, imm: Any) -> None:
-    fn.stack.append(_load(fn, V128, imm[1]))
+    fn.stack.append(fn.load(V128, imm[1]))
 
 
 def _load_extended(source_bits: int, how: str) -> Vector:
@@ -33,7 +29,7 @@ def _load_extended(source_bits: int, how: str) -> Vector:
     target = _BY_BITS[2 * source_bits]
 
     def lower(fn: FunctionLowering, imm: Any) -> None:
-        lanes = _load(fn, source.llvm, imm[1])
+        lanes = fn.load(source.llvm, imm[1])
         push_lanes(fn, target, fn.emit(f"{how} {source.llvm} {lanes} to {target.llvm}"))
 
     return lower
@@ -41,7 +37,7 @@ def _load_extended(source_bits: int, how: str) -> Vector:
 
 def _load_splat(shape: Shape) -> Vector:
     def lower(fn: FunctionLowering, imm: Any) -> None:
-        push_lanes(fn, shape, splat(fn, shape, _load(fn, shape.lane, imm[1])))
+        push_lanes(fn, shape, splat(fn, shape, fn.load(shape.lane, imm[1])))
 
     return lower
 
@@ -50,7 +46,7 @@ def _load_zero(shape: Shape) -> Vector:
     """Load the lowest lane; the others are zero."""
 
     def lower(fn: FunctionLowering, imm: Any) -> None:
-        lane = _load(fn, shape.lane, imm[1])
+        lane = fn.load(shape.lane, imm[1])
         new = f"insertelement {shape.llvm} zeroinitializer, {shape.lane} {lane}, i32 0"
         push_lanes(fn, shape, fn.emit(new))
 
@@ -61,7 +57,7 @@ def _load_lane(shape: Shape) -> Vector:
     def lower(fn: FunctionLowering, imm: Any) -> None:
         (_, offset), lane = imm
         a = pop_lanes(fn, shape)
-        value = _load(fn, shape.lane, offset)
+        value = fn.load(shape.lane, offset)
         new = f"insertelement {shape.llvm} {a}, {shape.lane} {value}, i32 {lane}"
         push_lanes(fn, shape, fn.emit(new))
 

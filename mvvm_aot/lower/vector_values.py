@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from mvvm_aot.wasmparser.types import ValType
+
+from .names import LLVM_TYPES
 from .numeric import f32_literal, f64_literal
 
 if TYPE_CHECKING:
     from .function import FunctionLowering
 
-V128: Final = "<16 x i8>"
+V128: Final = LLVM_TYPES[ValType.V128]
 _FLOAT_NAMES: Final = {"float": "f32", "double": "f64"}
 _BITS: Final = {"float": 32, "double": 64}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import platform
@@ -56,11 +57,18 @@ def zig_cc(target: Target, *args: str | Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def scratch_folder(prefix: str) -> Path:
+    """Make a folder that is gone when the test run ends."""
+    folder = tempfile.mkdtemp(prefix=prefix)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
 @functools.cache
 def stub_objects(name: str) -> tuple[Path, Path]:
     """Compile the stub once per target and test run."""
     target = TARGETS[name]
-    folder = Path(tempfile.mkdtemp(prefix="mvvm-stub-"))
+    folder = scratch_folder("mvvm-stub-")
     objects = (folder / "stub.o", folder / "arch.o")
     zig_cc(target, "-O1", "-c", HERE / "runtime_stub.c", "-I", INCLUDE, "-o", objects[0])
     zig_cc(target, "-c", HERE / f"stub_{name}.S", "-o", objects[1])
@@ -123,7 +131,7 @@ class Program:
 
     def __init__(self, text: str) -> None:
         self.vm = load(text)
-        self.folder = Path(tempfile.mkdtemp(prefix="mvvm-lower-"))
+        self.folder = scratch_folder("mvvm-lower-")
 
     @functools.cache  # noqa: B019 - lives as long as the test run
     def executable(

@@ -9,6 +9,7 @@ from mvvm_aot.errors import CodegenError
 from mvvm_aot.lower import lower_module, vector
 from mvvm_aot.lower.function import SHAPES
 from mvvm_aot.plan import plan_points
+from mvvm_aot.proof import prove_object, subject_of
 from mvvm_aot.targets import TARGETS, Target
 from mvvm_aot.wasmparser.opcodes import SCALAR_OPS, STRUCTURED_OPS, TAIL_CALL_OPS, VECTOR_OPS
 from stackmaps.objects import read_object
@@ -83,3 +84,22 @@ def test_swizzle_on_a_cpu_without_its_instruction() -> None:
           (i8x16.swizzle (local.get 0) (local.get 1))))"""
     )
     assert emit_object(text, TARGETS["x86_64"], cpu="x86-64")[:4] == b"\x7fELF"
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+@pytest.mark.parametrize(
+    "body", ["(return_call $g)", "(return_call_indirect (type $t) (local.get 0))"]
+)
+def test_the_proof_refuses_a_tail_call_that_is_no_jump(body: str, target: Target) -> None:
+    vm = load(
+        f"""(module (type $t (func)) (import "env" "h" (func $h)) (table 1 funcref)
+          (func $g (call $h)) (func (param i32) {body}))"""
+    )
+    plan = plan_points(vm)
+    text = lower_module(vm, plan)
+    subject = subject_of(vm, plan, target, "m0")
+    assert not prove_object(emit_object(text, target), subject).failed
+    stays = text.replace("tail call", "notail call")
+    assert stays != text
+    with pytest.raises(CodegenError, match=r"should be a tail call|no stack map record"):
+        prove_object(emit_object(stays, target), subject)
