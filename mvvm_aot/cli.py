@@ -178,11 +178,7 @@ def _print_report(result: api.CompileResult) -> None:
     click.echo("\n".join(lines), err=True)
 
 
-@cli.command(
-    "run",
-    epilog=EXIT_CODES,
-    context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
-)
+@cli.command("run", epilog=EXIT_CODES)
 @_code_options
 @_migration
 @_dirs
@@ -195,9 +191,9 @@ def run_command(module: Path, args: tuple[str, ...], env: tuple[str, ...], **opt
     """Compile a module through the cache and run it.
 
     This process becomes the program: signals, streams and exit code are its own. It sees the
-    variables given with --env (K alone: with the value that it has here) and no others.
+    variables given with --env (K alone: with the value that it has here) and no others. Arguments
+    of the program that begin with a dash stand behind "--".
     """
-    args = args[1:] if args[:1] == ("--",) else args
     with shown() as progress:
         command = api.prepare_run(module, args, env=_variables(env), progress=progress, **options)
     _become(command)
@@ -405,7 +401,10 @@ def main() -> None:
         except click.exceptions.Exit as error:
             sys.exit(error.exit_code)
         except click.UsageError as error:
+            command = error.ctx.command if error.ctx else None
             hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+            if isinstance(error, click.NoSuchOption) and command is run_command:
+                hint += "; a program's own options stand behind --"
             _fail(f"{error.format_message()}{hint}", error.exit_code)
         except click.ClickException as error:
             _fail(error.format_message(), error.exit_code)

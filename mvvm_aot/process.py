@@ -67,7 +67,7 @@ def _check_process(pid: int) -> str:
 def _await_start(pid: int, timeout: float) -> None:
     """Wait until a process of ours takes requests: a SIGUSR1 before that would end it."""
     deadline = time.monotonic() + timeout
-    while not _takes_requests(pid):
+    while not takes_requests(pid):
         if _state(pid) in "XZ":
             raise SystemFailure(f"process {pid} ended before it could be stopped")
         if time.monotonic() > deadline:
@@ -75,8 +75,12 @@ def _await_start(pid: int, timeout: float) -> None:
         time.sleep(_POLL)
 
 
-def _takes_requests(pid: int) -> bool:
-    """Whether a process has the descriptor that the runtime opens behind its signal handlers."""
+def takes_requests(pid: int) -> bool:
+    """Whether SIGUSR1 asks a process of ours for a checkpoint already; before, it would end it.
+
+    The runtime opens a descriptor of its own once its signal handlers stand. What the kernel says
+    about caught signals is no help: qemu-user catches them for a program that does not yet.
+    """
     folder = Path(f"/proc/{pid}/fd")
     try:
         for link in folder.iterdir():

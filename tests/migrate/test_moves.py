@@ -15,6 +15,7 @@ from typing import Final
 import pytest
 
 from mvvm_aot.abi import EXIT_CHECKPOINTED
+from mvvm_aot.process import takes_requests
 from tests.migrate.harness import POISON, Moment, Mover, difference
 from tests.programs.build import compile_c
 from tests.programs.catalog import C_FLAGS, LONG, PROGRAMS, Program
@@ -98,13 +99,10 @@ class Journey:
 
 
 def wait_until_ready(process: subprocess.Popen[bytes]) -> None:
-    """Wait until a process catches SIGUSR1; before that, the signal would end it."""
+    """Wait until SIGUSR1 asks a process for a checkpoint; before that, it would end it."""
     deadline = time.monotonic() + TIME_LIMIT
-    while time.monotonic() < deadline and process.poll() is None:
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        (caught,) = (line for line in status.splitlines() if line.startswith("SigCgt:"))
-        if int(caught.split()[1], 16) >> (signal.SIGUSR1 - 1) & 1:
-            return
+    while not takes_requests(process.pid) and process.poll() is None:
+        assert time.monotonic() < deadline, "the program does not start up"
         time.sleep(0.002)
 
 

@@ -88,8 +88,14 @@ def test_run_becomes_the_program(folder: Path) -> None:
     assert (done.returncode, done.stdout) == (3, "hello\n"), done.stderr
 
 
-def test_what_follows_the_module_is_the_programs(folder: Path) -> None:
-    assert command("run", "hello.wasm", "--env", "X", cwd=folder).returncode == 3
+@pytest.mark.parametrize("args", [("--env", "X=1", "--", "a", "-b"), ("a", "--env=X=1", "b")])
+def test_options_may_follow_the_module(folder: Path, args: tuple[str, ...]) -> None:
+    done = command("run", "hello.wasm", *args, cwd=folder)
+    assert (done.returncode, done.stdout) == (3, "hello\n"), done.stderr
+
+
+def test_a_dash_without_two_before_it_is_no_argument_of_the_program(folder: Path) -> None:
+    fails(command("run", "hello.wasm", "-x", cwd=folder), 2, "-x", "behind --")
 
 
 def test_the_other_isa_runs_through_an_emulator(folder: Path) -> None:
