@@ -178,7 +178,8 @@ class Expressions:
 
     def local(self, valtype: ValType) -> Node | None:
         """Return a read of some local of that type, if there is one."""
-        found = [index for index, own in enumerate(self.types) if own is valtype]
+        hidden = self._scratch.get(valtype)  # what it holds was not cleaned
+        found = [k for k, own in enumerate(self.types) if own is valtype and k != hidden]
         return local_get(self.rng.choice(found), valtype) if found else None
 
     def global_get(self, valtype: ValType) -> Node | None:
@@ -292,7 +293,7 @@ class Expressions:
         kept, get = self._tee(value)
         test = plain(BY_TEXT[f"{valtype.text}.eq"], get(), get())
         args = [kept, const(valtype, _NANS[valtype]), test]
-        return Node(BY_TEXT["select"], (), args, (valtype,))
+        return Node(BY_TEXT["select"], (), args, (valtype,), cleans=True)
 
     def _clean_vector(self, op: Op, depth: int) -> Node:
         shape = _MAKES_NANS[op]
@@ -300,7 +301,9 @@ class Expressions:
             return self.leaf(V128)
         kept, get = self._tee(plain(op, *self.expressions(op.params, depth - 1)))
         test = plain(BY_TEXT[f"{shape}.eq"], get(), get())
-        return plain(BY_TEXT["v128.bitselect"], kept, const(V128, _LANE_NANS[shape]), test)
+        cleaned = plain(BY_TEXT["v128.bitselect"], kept, const(V128, _LANE_NANS[shape]), test)
+        cleaned.cleans = True
+        return cleaned
 
     def exact_float(self, valtype: ValType, depth: int) -> Node:
         """Return a float by instructions that keep all bits."""

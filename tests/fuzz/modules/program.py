@@ -43,6 +43,7 @@ class Node:
     types: ResultType = ()
     bodies: list[list[Node]] = field(default_factory=list)
     label: int = -1  # of a block, loop or if
+    cleans: bool = False  # replaces NaNs in its first operand: shrinking leaves it as it is
 
     def walk(self) -> Iterator[Node]:
         """Yield this node and all below it."""

@@ -55,6 +55,9 @@ def _lists(nodes: list[Node]) -> Iterator[list[Node]]:
     """Yield the list and all lists of nodes below, outer ones first."""
     yield nodes
     for node in list(nodes):
+        if node.cleans:
+            yield from _lists(node.args[0].args)
+            continue
         for below in (node.args, *node.bodies):
             yield from _lists(below)
 
@@ -68,6 +71,8 @@ def _simpler(node: Node) -> Iterator[list[Node]]:
     yield _constants(node.types, 0)
     if node.types:
         yield _constants(node.types, 1)
+    if node.cleans:
+        return
     for nodes in ([arg] for arg in node.args):
         if _types(nodes) == node.types:
             yield nodes
