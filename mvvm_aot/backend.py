@@ -29,7 +29,7 @@ class CodegenMode(enum.Enum):
 
     NORMAL = "normal"
     CAREFUL = "careful"  # machine code is neither hoisted nor merged
-    PLAIN = "plain"  # as careful, and IR is left as it is
+    PLAIN = "plain"  # as careful, and IR and machine code are left as they are
 
 
 # What moves computations above a call and keeps their results in spill slots.
@@ -169,7 +169,11 @@ def _prepare(
     mode: CodegenMode,
 ) -> tuple[llvm.ModuleRef, llvm.TargetMachine]:
     """Do everything but emit."""
-    level = 0 if mode is CodegenMode.PLAIN else opt_level
+    level = opt_level
+    if mode is CodegenMode.PLAIN:
+        # Operands that nobody needs stay what they are; else they may become any register.
+        # (Functions with points are all noinline, which optnone demands.)
+        level, ir = 0, ir.replace(" noinline ", " noinline optnone ")
     if _SWIZZLE_CALL in ir:
         named = target.features if features is None else features
         features = f"{named},{_SWIZZLE_FEATURES[target.name]}".lstrip(",")

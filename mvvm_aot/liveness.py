@@ -83,6 +83,7 @@ class Scan:
     indirect_types: frozenset[int]  # type_index of indirect calls, tail calls included
     ref_funcs: frozenset[int]
     has_tail_calls: bool
+    tail_callees: frozenset[int]  # of direct tail calls
     tail_types: frozenset[int]  # type_index of indirect tail calls
 
 
@@ -127,6 +128,7 @@ class _Scanner:
         self.indirect_types: set[int] = set()
         self.ref_funcs: set[int] = set()
         self.has_tail_calls = False
+        self.tail_callees: set[int] = set()
         self.tail_types: set[int] = set()
         self.frames = [_Frame(-1, _BLOCK, len(vf.instrs) - 1, None)]
 
@@ -162,6 +164,7 @@ class _Scanner:
             frozenset(self.indirect_types),
             frozenset(self.ref_funcs),
             self.has_tail_calls,
+            frozenset(self.tail_callees),
             frozenset(self.tail_types),
         )
 
@@ -215,6 +218,7 @@ class _Scanner:
             self.events.append((_EXIT,))
             if kind == _RETURN_CALL:
                 self.callees.add(imm)
+                self.tail_callees.add(imm)
                 self.has_tail_calls = True
             elif kind == _RETURN_CALL_INDIRECT:
                 self.indirect_types.add(imm[0])

@@ -57,6 +57,7 @@ class FunctionPlan:
     operand_slots: tuple[int, ...]  # operand stack position -> home slot
     num_homes: int
     has_tail_calls: bool = False
+    tail_callees: frozenset[int] = frozenset()  # of direct tail calls
     tail_types: frozenset[int] = frozenset()  # type_index of indirect tail calls
     # Loops that are to be strip-mined, or could be, if the function had points.
     strips: Mapping[int, Strip] = field(default_factory=dict)
@@ -272,6 +273,7 @@ def _with_homes(
         tuple(operand_slots),
         homes,
         scan.has_tail_calls,
+        scan.tail_callees,
         scan.tail_types,
         strips,
     )

@@ -230,7 +230,8 @@ class FunctionLowering:
         fixed = self.plan.points or self.plan.has_tail_calls
         attributes = ir.POINTS if fixed else ir.PLAIN
         symbol = self.names.symbol(vf.func_index)
-        self.lines += [definition(symbol, vf.type, attributes), "entry:"]
+        linkage = self.names.linkage(vf.func_index)
+        self.lines += [definition(symbol, vf.type, attributes, linkage), "entry:"]
         if self.plan.num_homes:
             points.define_homes(self)
         self._parameters()

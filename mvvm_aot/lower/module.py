@@ -40,7 +40,8 @@ def lower_module(
     if type_ids is None:
         type_ids = {module.types[index]: index for index in canonical_types(module)}
     whole = only is None
-    names = Names(module, prefix, type_ids, careful=not whole)
+    tail_callees = frozenset().union(*(item.tail_callees for item in plan.functions.values()))
+    names = Names(module, prefix, type_ids, careful=not whole, tail_callees=tail_callees)
     parts = [_data(names, external=not whole), _runtime()]
     for func_index in range(module.num_imported_funcs):
         if whole:

@@ -43,11 +43,18 @@ class Names:
     # A volatile load is not merged with others into the load of a chosen address, which LLVM
     # would then compute ahead of a point.
     careful: bool = False
+    # Functions that tail calls name: if LLVM knew what they return, it would return that itself
+    # behind an ordinary call.
+    tail_callees: frozenset[int] = frozenset()
 
     @property
     def load_home(self) -> str:
         """The instruction that loads from a home slot."""
         return "load volatile" if self.careful else "load"
+
+    def linkage(self, func_index: int) -> str:
+        """Return a function's linkage: of a ``weak`` one LLVM concludes nothing from its body."""
+        return "weak hidden" if func_index in self.tail_callees else "hidden"
 
     def symbol(self, func_index: int) -> str:
         """Return a function's symbol, with the at sign."""
@@ -66,12 +73,12 @@ def declaration(symbol: str, func_type: FuncType) -> str:
     return f"hidden preserve_nonecc {result_type(func_type)} {symbol}({params})"
 
 
-def definition(symbol: str, func_type: FuncType, attributes: str) -> str:
+def definition(symbol: str, func_type: FuncType, attributes: str, linkage: str = "hidden") -> str:
     """Return a ``define`` line up to the brace; parameter k is called %pk."""
     registers, _ = split_params(func_type.params)
     params = ", ".join(f"{LLVM_TYPES[func_type.params[k]]} %p{k}" for k in registers)
     result = result_type(func_type)
-    return f"define hidden preserve_nonecc {result} {symbol}({params}) {attributes} {{"
+    return f"define {linkage} preserve_nonecc {result} {symbol}({params}) {attributes} {{"
 
 
 def spill_slot(index: int) -> str:

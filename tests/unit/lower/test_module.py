@@ -103,3 +103,44 @@ def test_the_proof_refuses_a_tail_call_that_is_no_jump(body: str, target: Target
     assert stays != text
     with pytest.raises(CodegenError, match=r"should be a tail call|no stack map record"):
         prove_object(emit_object(stays, target), subject)
+
+
+@pytest.mark.parametrize("opt_level", [1, 2, 3])
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+@pytest.mark.parametrize("result", ["f32", "i32"])
+def test_a_tail_call_of_a_function_with_a_known_result_is_a_jump(
+    result: str, opt_level: int, target: Target
+) -> None:
+    """The results are constants, which LLVM must not return in the callee's place."""
+    vm = load(
+        f"""(module (import "env" "h" (func $h)) (func $g (result {result}) (call $h)
+          ({result}.const 7)) (func (result {result}) (return_call $g)))"""
+    )
+    plan = plan_points(vm)
+    code = emit_object(lower_module(vm, plan), target, opt_level=opt_level)
+    assert not prove_object(code, subject_of(vm, plan, target, "m0")).failed
+
+
+UNUSED_LANES = """
+(module
+  (global $g (mut v128) (v128.const i64x2 0 0))
+  (table 1 funcref)
+  (elem declare func $f)
+  (func $f (param f64) (local v128)
+    (global.set $g (i64x2.extmul_high_i32x4_s
+      (i8x16.narrow_i16x8_u (v128.const i64x2 0 0) (local.get 1)) (local.get 1)))
+    (call_indirect (param f64) (f64.const 0) (i32.const 0))))
+"""
+
+
+def test_lanes_that_nobody_needs_pass_the_last_attempt() -> None:
+    """LLVM packs any register into lanes that nobody reads: no proof, unless it optimises less."""
+    target = TARGETS["x86_64"]
+    vm = load(UNUSED_LANES)
+    plan = plan_points(vm)
+    subject = subject_of(vm, plan, target, "m0")
+    failed = [
+        bool(prove_object(emit_object(lower_module(vm, plan), target, mode=mode), subject).failed)
+        for mode in CodegenMode
+    ]
+    assert failed == [True, True, False]
