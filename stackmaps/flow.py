@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from stackmaps.isa.effects import FP_BASE, SP_BASE, Effects, Flow, Machine, StackAccess
+from stackmaps.isa.effects import (
+    FP_BASE,
+    SP_BASE,
+    Effects,
+    Flow,
+    Machine,
+    StackAccess,
+    StackAddress,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,7 @@ class FunctionFlow:
     blocks: dict[int, Block]
     states: dict[int, State]  # at each point's return address
     issues: list[Issue]
+    scratch: dict[int, int]  # accesses by the address of a spill slot: its register, dead behind
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,9 @@ class _Follower:
         self.leaders: set[int] = set(source.points)
         self.blocks: dict[int, Block] = {}
         self.entry_states: dict[int, State] = {}
+        self.through: dict[int, tuple[int, StackAddress]] = {}  # accesses by an address made at
+        self.scratch: dict[int, int] = {}
+        self._serving: set[int] | None = None
 
     def run(self) -> FunctionFlow:
         source = self.source
@@ -124,14 +136,26 @@ class _Follower:
             if start not in self.blocks:
                 pending += self.walk_block(start)
         states = {at: self.entry_states[at] for at in source.points if at in self.entry_states}
-        return FunctionFlow(source.begin, source.end, self.blocks, states, self.issues)
+        return FunctionFlow(
+            source.begin, source.end, self.blocks, states, self.issues, self.scratch
+        )
 
     def decode(self) -> None:
         """Find where blocks start."""
         source = self.source
         self.instructions = source.decoded(source.begin, source.end)
         at = source.begin
+        made: dict[int, tuple[int, StackAddress]] = {}  # by register, not used since
         for at, effects in self.instructions.items():
+            if effects.indirect is not None and effects.indirect.units in made:
+                self.through[at] = made[effects.indirect.units]
+            touched = effects.use | effects.defs
+            if effects.flow is not Flow.NEXT or effects.move or effects.before or effects.after:
+                made.clear()
+            elif made:
+                made = {units: by for units, by in made.items() if not units & touched}
+            if effects.address is not None and effects.address.plain:
+                made[effects.address.units] = (at, effects.address)
             if effects.flow is not Flow.NEXT and effects.flow is not Flow.CALL:
                 self.leaders.add(at + effects.size)
                 if effects.target is not None:
@@ -170,6 +194,7 @@ class _Follower:
                 or effects.after
                 or effects.unknown
                 or effects.fp_lost
+                or at in self.through
             ):
                 use, defs = self.apply_stack(at, effects, state)
             after = at + effects.size
@@ -225,7 +250,7 @@ class _Follower:
         if effects.unknown:
             self.issues.append(Issue(at, f"{effects.text}: {effects.unknown}"))
         state.sp -= effects.before
-        for access in effects.stack:
+        for access in (*effects.stack, *self.by_address(at, effects)):
             bits = self.stack_bits(at, effects, access, state)
             if access.reads:
                 use |= bits
@@ -245,9 +270,31 @@ class _Follower:
                 state.fp = frm - effects.move.add
         if effects.fp_lost:
             state.fp = None
-        if effects.address is not None:
+        if effects.address is not None and at not in self.serving():
             self.check_address(at, effects, state)
         return use, defs
+
+    def serving(self) -> set[int]:
+        """Return where addresses are made that serve one access in the same block."""
+        if self._serving is None:
+            self._serving = {
+                made
+                for at, (made, _) in self.through.items()
+                if not any(made < leader <= at for leader in self.leaders)
+            }
+        return self._serving
+
+    def by_address(self, at: int, effects: Effects) -> list[StackAccess]:
+        """Return the access by an address that serves nothing else."""
+        access = effects.indirect
+        if access is None or at not in self.through:
+            return []
+        made, address = self.through[at]
+        if made not in self.serving():
+            return []
+        self.scratch[at] = access.units
+        store = access.store
+        return [StackAccess(address.base, address.disp, access.size, not store, store)]
 
     def stack_bits(self, at: int, effects: Effects, access: StackAccess, state: State) -> int:
         """Return the bits of the stack bytes that an access covers."""

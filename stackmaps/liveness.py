@@ -7,6 +7,8 @@ behind them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from stackmaps.flow import Block, FunctionFlow
 from stackmaps.isa.effects import Copy
 
@@ -39,6 +41,19 @@ def live_in(flow: FunctionFlow) -> dict[int, int]:
                     waiting.add(predecessor)
                     pending.append(predecessor)
     return live
+
+
+def live_behind(flow: FunctionFlow, live: Mapping[int, int], at: int) -> int:
+    """Return what is alive behind the instruction at ``at``; ``live``: at the start of blocks."""
+    block = flow.blocks[max(start for start in flow.blocks if start <= at)]
+    alive = 0
+    for successor in block.successors:
+        alive |= live.get(successor, 0)
+    for step in reversed(block.steps):
+        if step.offset == at:
+            break
+        alive = _through([(~step.defs, step.use, step.effects.copies)], alive)
+    return alive
 
 
 def _press(block: Block) -> list[_Pressed]:

@@ -13,7 +13,8 @@ One backward dataflow per function decides it for all its points (``flow``, ``li
 slot that is read but holds the same constant on every path to the point becomes a *fill* of the
 frame table instead of a finding (``constants``). Also checked: each return address follows a call,
 stack and frame pointer are at each point where the frame table says, no stack address other than
-that of homes is taken, nothing overwrites what the frame keeps of its caller.
+that of homes is taken (but for one load or store in the same block), nothing overwrites what the
+frame keeps of its caller.
 
 Functions are independent of each other: ``prove_function`` can run in a pool.
 """
@@ -34,7 +35,7 @@ from stackmaps.isa import get_isa
 from stackmaps.isa.aarch64_effects import MACHINE as AARCH64
 from stackmaps.isa.effects import Flow, Machine
 from stackmaps.isa.x86_64_effects import MACHINE as X86_64
-from stackmaps.liveness import first_read, live_in
+from stackmaps.liveness import first_read, live_behind, live_in
 from stackmaps.objects import ObjectCode
 from stackmaps.section import StackMapFunction
 from stackmaps.table import FunctionRow, Layouts, function_row, layout_of, point_site
@@ -271,6 +272,9 @@ class _Prover:
             )
         )
         live = live_in(flow)
+        for at, units in flow.scratch.items():
+            if live_behind(flow, live, at) & units:
+                flow.issues.append(Issue(at, "the address of a spill slot is used again"))
         found = {}
         for at, layout in self.points.items():
             shape = self.calls.shapes.get(at)

@@ -23,6 +23,7 @@ from stackmaps.isa.effects import (
     Copy,
     Effects,
     Flow,
+    IndirectAccess,
     Machine,
     PointerMove,
     StackAccess,
@@ -64,6 +65,7 @@ _READS_FIRST: Final = re.compile(
 _NARROWS_HIGH: Final = re.compile(r"\w+n2")
 _LANE_WISE: Final = re.compile(r"mov|orr|and|eor|bic|orn|mvn|not|bif|bit|bsl")
 _ATOMIC: Final = re.compile(r"(ld(add|clr|eor|set|[su]max|[su]min)|cas|swp)\w*")
+_VECTORS_WHOLE: Final = re.compile(r"(ld|st)1")
 _PAIR: Final = re.compile(r"(ld|st)n?x?p\w*|ldpsw")
 _HALF_ARRANGEMENTS: Final = frozenset(
     (cs.ARM64_VAS_8B, cs.ARM64_VAS_4H, cs.ARM64_VAS_2S, cs.ARM64_VAS_1D)
@@ -233,8 +235,19 @@ def _load_store(b: _Builder, ops: Any) -> Effects:
         b.read(base)
         if b.insn.writeback:
             b.write(base)
-        return b.done(fp_lost=lost)
+        return b.done(fp_lost=lost, indirect=_indirect(b, ops, registers, names))
     return _stack_access(b, ops, names, at, store and not exclusive, lost)
+
+
+def _indirect(b: _Builder, ops: Any, registers: Any, names: list[str]) -> IndirectAccess | None:
+    """``ld1`` and ``st1`` of whole vectors, with which LLVM spills several of them at once."""
+    memory = ops[len(registers)].mem
+    plain = not (memory.index or memory.disp or b.insn.writeback)
+    if not plain or not _VECTORS_WHOLE.fullmatch(b.mnemonic) or registers[0].vector_index >= 0:
+        return None
+    size = _access_size(b.mnemonic, names, ops)
+    first, view = register_unit(b.name(memory.base))
+    return IndirectAccess(view << first, size, b.mnemonic.startswith("st"))
 
 
 def _stack_access(

@@ -78,6 +78,15 @@ class StackAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class IndirectAccess:
+    """A load or store of ``size`` bytes at the address that a register holds, nothing added."""
+
+    units: int  # of the register
+    size: int
+    store: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Effects:
     """One instruction. ``target`` is a jump's or call's distance from the instruction's start.
 
@@ -100,6 +109,7 @@ class Effects:
     saves: tuple[tuple[str, int, int], ...] = ()
     fp_lost: bool = False
     address: StackAddress | None = None
+    indirect: IndirectAccess | None = None
     unknown: str = ""  # why the instruction cannot be followed
 
 

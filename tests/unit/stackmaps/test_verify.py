@@ -9,6 +9,7 @@ import pytest
 from stackmaps.calls import CallShape, Signatures
 from stackmaps.errors import StackMapError
 from stackmaps.frames import F32, F64, I32, I64, V128, PointLayout
+from stackmaps.isa.aarch64_effects import MACHINE as AARCH64
 from stackmaps.objects import ObjectCode
 from stackmaps.table import FrameTable, frame_table
 from stackmaps.verify import Proof, make_fills, prove
@@ -100,6 +101,51 @@ def test_the_address_of_anything_but_homes_is_found(isa: str) -> None:
     layout = PointLayout(1, 16, (), (), 0xFFFF_FFFF)
     proof = proof_of(object_of(ADDRESS, isa), layout)
     assert ["address of a spill slot taken" in f.what for f in proof.findings] == [True]
+
+
+PAIR_SPILLED = """
+define hidden preserve_nonecc void @m0_f1(<16 x i8> %a, <16 x i8> %b, <16 x i8> %i) #0 {
+  %homes = alloca [2 x i64], align 16
+  call void asm sideeffect "", "r"(ptr %homes)
+  %r = call <16 x i8> @llvm.aarch64.neon.tbl2.v16i8(<16 x i8> %a, <16 x i8> %b, <16 x i8> %i)
+  store <16 x i8> %r, ptr @memory
+  %g = call i32 @mvvm_memory_grow(ptr @memory, i32 1)
+  %s = call <16 x i8> @llvm.aarch64.neon.tbl2.v16i8(<16 x i8> %a, <16 x i8> %b, <16 x i8> %r)
+  store <16 x i8> %s, ptr @memory
+  call preserve_nonecc void @mvvm_leave() #1 [ "deopt"(i32 1, i32 16, ptr %homes) ]
+  ret void
+}
+declare <16 x i8> @llvm.aarch64.neon.tbl2.v16i8(<16 x i8>, <16 x i8>, <16 x i8>)
+"""
+
+
+def _spill_of_a_pair(code: ObjectCode) -> int:
+    """Return where two vectors are loaded from a spill slot."""
+    for at in range(4, len(code.text), 4):
+        if AARCH64.decode(code.text, at).text.startswith("ld1 {"):
+            return at
+    raise AssertionError("no pair of vectors is spilled")
+
+
+def _patched(code: ObjectCode, at: int, instruction: int) -> ObjectCode:
+    text = code.text[:at] + instruction.to_bytes(4, "little") + code.text[at + 4 :]
+    return replace(code, text=text)
+
+
+def test_the_address_of_a_spill_slot_serves_one_access_and_nothing_else() -> None:
+    """AArch64 spills several vectors at once, with an address in a register of its own."""
+    layout = PointLayout(1, 16, (), (), 0xFFFF_FFFF)
+    code = object_of(PAIR_SPILLED, "aarch64")
+    known = signatures(m0_f1=CallShape(0, (16, 16, 16)))
+    assert proof_of(code, layout, known=known).closed
+    at = _spill_of_a_pair(code)
+    register = (AARCH64.decode(code.text, at).indirect or pytest.fail()).units.bit_length() - 1
+    again = _patched(code, at + 4, 0xF9400000 | register << 5)  # ldr x0, [register]
+    findings = proof_of(again, layout, known=known).findings
+    assert any("address of a spill slot is used again" in f.what for f in findings)
+    apart = _patched(code, at, 0xD503201F)  # nop
+    findings = proof_of(apart, layout, known=known).findings
+    assert any("address of a spill slot taken" in f.what for f in findings)
 
 
 @pytest.mark.parametrize("isa", ISAS)
