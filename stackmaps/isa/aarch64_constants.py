@@ -125,14 +125,15 @@ def _immediate(
             value = ~value
         mask = 0xFFFF_FFFF if names[0][0] == "w" else 0xFFFF_FFFF_FFFF_FFFF
         return [SetRegister(unit, (value & mask).to_bytes(8, "little"))]
-    if insn.mnemonic == "orr" or (shift and ops[-1].shift.type != cs.ARM64_SFT_LSL):
+    kind = ops[-1].shift.type
+    if insn.mnemonic == "orr" or (shift and kind not in (cs.ARM64_SFT_LSL, cs.ARM64_SFT_MSL)):
         return []
+    ones = (1 << shift) - 1 if kind == cs.ARM64_SFT_MSL else 0  # what MSL shifts in
     if arrangement is None:  # movi d0, #imm64
         return [SetRegister(unit, (value & (1 << 64) - 1).to_bytes(16, "little"))]
     size = _ELEMENTS[arrangement[2]]
-    value = (~(value << shift) if insn.mnemonic == "mvni" else value << shift) & (
-        (1 << 8 * size) - 1
-    )
+    value = value << shift | ones
+    value = (~value if insn.mnemonic == "mvni" else value) & ((1 << 8 * size) - 1)
     data = value.to_bytes(size, "little") * int(arrangement[1] or 1)
     return [SetRegister(unit, data.ljust(16, b"\0"))]
 
