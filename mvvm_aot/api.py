@@ -10,6 +10,7 @@ import hashlib
 import os
 import platform
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -182,6 +183,9 @@ def prepare_run(
     env: Mapping[str, str] | None = None,
     snapshot: PathLike | None = None,
     checkpoint_every: float | None = None,
+    listen: Sequence[str] = (),
+    on_socket: str | None = None,
+    with_files: bool = False,
     opt_level: int = 2,
     cpu: str | None = None,
     migration: bool = True,
@@ -191,6 +195,9 @@ def prepare_run(
 
     The guest sees ``env`` only; ``dirs`` are HOST or HOST::GUEST; ``snapshot`` is where a
     checkpoint goes (default: the module's name with ``.snap`` in the working directory).
+    ``listen`` are HOST:PORT of listening sockets, whose descriptors follow those of ``dirs``;
+    ``on_socket`` is what a checkpoint does while there is an accepted connection: ``"refuse"``, or
+    ``"reset"`` it at the resume. ``with_files`` packs open files into every snapshot.
     """
     chosen = target_by_name(target) if target else host_target()
     emulator = find_emulator(chosen)
@@ -203,7 +210,7 @@ def prepare_run(
         progress=progress,
     )
     variables = guest_environment(env or {})
-    variables.update(_settings(dirs, checkpoint_every))
+    variables.update(_settings(dirs, checkpoint_every, listen, on_socket, with_files))
     _set_snapshot(variables, snapshot, Path(module).name)
     return _command(built.path, emulator, [Path(module).name, *args], variables)
 
@@ -227,6 +234,10 @@ def prepare_resume(
     dirs: Sequence[str] = (),
     next_snapshot: PathLike | None = None,
     checkpoint_every: float | None = None,
+    listen: Sequence[str] = (),
+    on_socket: str | None = None,
+    with_files: bool = False,
+    allow_changed_files: bool = False,
     opt_level: int = 2,
     cpu: str | None = None,
     progress: Progress | None = None,
@@ -234,7 +245,9 @@ def prepare_resume(
     """Verify a snapshot, translate its module (or find it translated), return the command.
 
     ``dirs`` remap pre-opened directories by their guest names; ``next_snapshot`` is where the
-    next checkpoint goes. Raises SnapshotError and whatever ``compile`` does.
+    next checkpoint goes. ``listen`` replaces the addresses of listening sockets, in their order.
+    ``allow_changed_files`` goes on with open files that have changed since the snapshot as they
+    are, and without those that are gone. Raises SnapshotError and whatever ``compile`` does.
     """
     chosen = target_by_name(target) if target else host_target()
     emulator = find_emulator(chosen)
@@ -245,7 +258,9 @@ def prepare_resume(
     arguments = loaded.state.wasi.args
     name = os.fsdecode(arguments[0]) if arguments and arguments[0] else "resumed"
     variables = guest_environment({})
-    variables.update(_settings(dirs, checkpoint_every))
+    variables.update(_settings(dirs, checkpoint_every, listen, on_socket, with_files))
+    if allow_changed_files:
+        variables["MVVM_ALLOW_CHANGED_FILES"] = "1"
     variables["MVVM_RESTORE"] = str(Path(snapshot).absolute())
     _set_snapshot(variables, next_snapshot, Path(name).name)
     return _command(built.path, emulator, [name], variables)
@@ -301,8 +316,14 @@ def guest_environment(env: Mapping[str, str]) -> dict[str, str]:
     return own | dict(env)
 
 
-def _settings(dirs: Sequence[str], checkpoint_every: float | None) -> dict[str, str]:
-    """Return the MVVM_ variables for pre-opened directories and the timer."""
+def _settings(
+    dirs: Sequence[str],
+    checkpoint_every: float | None,
+    listen: Sequence[str],
+    on_socket: str | None,
+    with_files: bool,
+) -> dict[str, str]:
+    """Return the MVVM_ variables for what a program may use and how it is saved."""
     variables = {}
     pairs = []
     for item in dirs:
@@ -319,7 +340,32 @@ def _settings(dirs: Sequence[str], checkpoint_every: float | None) -> dict[str, 
         if not checkpoint_every > 0:
             raise UsageError(f"{checkpoint_every} seconds between checkpoints: it must be above 0")
         variables["MVVM_CHECKPOINT_EVERY"] = f"{checkpoint_every:.6f}"
+    if listen:
+        variables["MVVM_LISTEN"] = ";".join(numeric_address(item) for item in listen)
+    if on_socket is not None:
+        if on_socket not in ("refuse", "reset"):
+            raise UsageError(f'on_socket is "{on_socket}": neither "refuse" nor "reset"')
+        variables["MVVM_ON_SOCKET"] = on_socket
+    if with_files:
+        variables["MVVM_WITH_FILES"] = "1"
     return variables
+
+
+def numeric_address(address: str) -> str:
+    """Return HOST:PORT with the host's name looked up. Raises UsageError, SystemFailure.
+
+    IPv6 addresses stand in brackets. An executable does not look names up itself.
+    """
+    host, colon, port = address.rpartition(":")
+    if not (colon and host and port.isascii() and port.isdecimal() and int(port) < 1 << 16):
+        raise UsageError(f'"{address}" is no address to listen at: HOST:PORT is needed')
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        found = socket.getaddrinfo(bare, int(port), type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise SystemFailure(f"cannot find the address of '{bare}' (--listen {address})") from error
+    numeric = found[0][4][0]
+    return f"[{numeric}]:{port}" if found[0][0] is socket.AF_INET6 else f"{numeric}:{port}"
 
 
 def _set_snapshot(variables: dict[str, str], path: PathLike | None, name: str) -> None:
@@ -348,17 +394,22 @@ def checkpoint(
     output: PathLike | None = None,
     *,
     leave_running: bool = False,
+    with_files: bool = False,
     timeout: float = 60.0,
 ) -> Path:
     """Have a running program write a snapshot; return the file's path.
 
-    The program ends (exit status 75) unless ``leave_running``. Raises SystemFailure if there is no
-    such process, it is not ours, it does not answer in ``timeout`` seconds or cannot write.
+    The program ends (exit status 75) unless ``leave_running``. ``with_files`` packs the contents of
+    its open regular files into the snapshot, for a machine that does not have them. Raises
+    SystemFailure if there is no such process, it is not ours, it does not answer in ``timeout``
+    seconds or cannot write.
     """
     from .process import request_checkpoint
 
     path = Path(output).absolute() if output is not None else Path.cwd() / f"{pid}.snap"
-    return request_checkpoint(pid, path, leave_running=leave_running, timeout=timeout)
+    return request_checkpoint(
+        pid, path, leave_running=leave_running, with_files=with_files, timeout=timeout
+    )
 
 
 def inspect(snapshot: PathLike | bytes) -> Inspection:

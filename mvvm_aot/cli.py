@@ -88,6 +88,24 @@ _every: Callable[[F], F] = click.option(
 _snapshot: Callable[[F], F] = click.option(
     "--snapshot", type=click.Path(path_type=Path), metavar="FILE", help="Where checkpoints go."
 )
+_listen: Callable[[F], F] = click.option(
+    "--listen",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="Listening socket that the program finds open behind its directories.",
+)
+_on_socket: Callable[[F], F] = click.option(
+    "--on-socket",
+    type=click.Choice(["refuse", "reset"]),
+    help="What a checkpoint does to an accepted connection: it refuses to be written, or the "
+    "connection is reset after the resume.  [default: reset]",
+)
+_with_files: Callable[[F], F] = click.option(
+    "--with-files",
+    is_flag=True,
+    help="Pack open files into snapshots, for a machine that does not have them.",
+)
+_saving = _options(_snapshot, _every, _listen, _on_socket, _with_files)
 _code_options = _options(_target, _opt_level, _cpu)
 
 
@@ -183,8 +201,7 @@ def _print_report(result: api.CompileResult) -> None:
 @_migration
 @_dirs
 @click.option("--env", "env", multiple=True, metavar="K=V", help="Variable of the environment.")
-@_snapshot
-@_every
+@_saving
 @click.argument("module", metavar="APP.wasm", type=click.Path(path_type=Path))
 @click.argument("args", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGS...]")
 def run_command(module: Path, args: tuple[str, ...], env: tuple[str, ...], **options: Any) -> None:
@@ -229,6 +246,7 @@ def _become(command: api.Command) -> None:
     help="Snapshot file.  [default: PID.snap]",
 )
 @click.option("--leave-running", is_flag=True, help="Let the program go on afterwards.")
+@_with_files
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -237,9 +255,9 @@ def _become(command: api.Command) -> None:
     metavar="SECONDS",
     help="How long to wait for its answer.",
 )
-def checkpoint_command(pid: int, output: Path | None, leave_running: bool, timeout: float) -> None:
+def checkpoint_command(pid: int, output: Path | None, **options: Any) -> None:
     """Write a snapshot of the running program PID and end it (with exit status 75)."""
-    path = api.checkpoint(pid, output, leave_running=leave_running, timeout=timeout)
+    path = api.checkpoint(pid, output, **options)
     click.echo(path)
 
 
@@ -247,8 +265,12 @@ def checkpoint_command(pid: int, output: Path | None, leave_running: bool, timeo
 @click.argument("snap", metavar="SNAP", type=click.Path(path_type=Path))
 @_code_options
 @_dirs
-@_snapshot
-@_every
+@_saving
+@click.option(
+    "--allow-changed-files",
+    is_flag=True,
+    help="Go on with open files that have changed since as they are, and without missing ones.",
+)
 @click.option(
     "-o",
     "--output",
@@ -259,26 +281,24 @@ def checkpoint_command(pid: int, output: Path | None, leave_running: bool, timeo
 def resume_command(
     snap: Path,
     output: Path | None,
-    dirs: tuple[str, ...],
     snapshot: Path | None,
-    checkpoint_every: float | None,
+    target: str | None,
+    opt_level: int,
+    cpu: str | None,
     **options: Any,
 ) -> None:
     """Go on from a snapshot, on this machine's ISA or another one.
 
-    This process becomes the program. --dir remaps pre-opened directories by their guest names.
+    This process becomes the program. --dir remaps pre-opened directories by their guest names,
+    --listen gives the listening sockets other addresses, in their order.
     """
+    code: dict[str, Any] = {"target": target, "opt_level": opt_level, "cpu": cpu}
     with shown() as progress:
         if output is not None:
-            api.extract(snap, output, progress=progress, **options)
+            api.extract(snap, output, progress=progress, **code)
             return
         command = api.prepare_resume(
-            snap,
-            dirs=dirs,
-            next_snapshot=snapshot,
-            checkpoint_every=checkpoint_every,
-            progress=progress,
-            **options,
+            snap, next_snapshot=snapshot, progress=progress, **code, **options
         )
     _become(command)
 

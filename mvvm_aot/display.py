@@ -130,6 +130,13 @@ def _sections(found: Inspection) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
             for item in state.wasi.descriptors
         ],
     )
+    yield (
+        "packed files",
+        [
+            (f"fd {', '.join(map(str, item.fds))}", f"{len(item.data)} bytes")
+            for item in state.wasi.files
+        ],
+    )
 
 
 def _show(raw: bytes) -> str:

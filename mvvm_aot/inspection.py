@@ -82,6 +82,9 @@ class Inspection:
                 "cpu_ns": state.wasi.cpu_ns,
                 "poll_start_ns": state.wasi.poll_start_ns,
                 "descriptors": [_descriptor_dict(item) for item in state.wasi.descriptors],
+                "files": [
+                    {"fds": list(item.fds), "size": len(item.data)} for item in state.wasi.files
+                ],
             },
         }
 

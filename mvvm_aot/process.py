@@ -22,13 +22,16 @@ _PT_NOTE: Final = 4
 _POLL: Final = 0.005  # seconds between two looks at the result
 
 
-def request_checkpoint(pid: int, path: Path, *, leave_running: bool, timeout: float) -> Path:
+def request_checkpoint(
+    pid: int, path: Path, *, leave_running: bool, with_files: bool, timeout: float
+) -> Path:
     """Have process ``pid`` write a snapshot to ``path`` and wait for its answer."""
     started = _check_process(pid)
     _await_start(pid, timeout)
     folder = _control_folder(pid)
     request, result = folder / f"{pid}.request", folder / f"{pid}.result"
-    text = f"{'continue' if leave_running else 'stop'}\n{path}\n"
+    verb = "continue" if leave_running else "stop"
+    text = f"{verb}{' with-files' if with_files else ''}\n{path}\n"
     try:
         result.unlink(missing_ok=True)
         scratch = folder / f".{pid}.request.{os.getpid()}"

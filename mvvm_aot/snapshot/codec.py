@@ -36,6 +36,7 @@ from .state import (
     InstanceState,
     MemoryRun,
     MemoryState,
+    PackedFile,
     Snapshot,
     TableState,
     Value,
@@ -312,9 +313,27 @@ def _decode_wasi(reader: Reader) -> WasiState:
     descriptors = reader.many(lambda: _decode_descriptor(reader), _DESCRIPTOR.size + 8)
     if any(left.fd >= right.fd for left, right in itertools.pairwise(descriptors)):
         raise reader.fail("descriptors do not ascend", at)
-    return WasiState(
-        args, env, monotonic, realtime, cpu, poll_start if has_poll_start else None, descriptors
-    )
+    poll_start_ns = poll_start if has_poll_start else None
+    files = _decode_files(reader) if reader.pos < len(reader.data) else ()
+    return WasiState(args, env, monotonic, realtime, cpu, poll_start_ns, descriptors, files)
+
+
+def _decode_files(reader: Reader) -> tuple[PackedFile, ...]:
+    """Decode the files behind the descriptors, of which there is at least one."""
+    at = reader.pos
+    files = reader.many(lambda: _decode_file(reader), 16)
+    if not files:
+        raise reader.fail("no files", at)
+    return files
+
+
+def _decode_file(reader: Reader) -> PackedFile:
+    """Decode one packed file."""
+    at = reader.pos
+    fds = reader.many(reader.u32, 4)
+    if not fds or any(left >= right for left, right in itertools.pairwise(fds)):
+        raise reader.fail("a file's descriptors do not ascend", at)
+    return PackedFile(fds, bytes(reader.take(reader.u64())))
 
 
 def _decode_descriptor(reader: Reader) -> Descriptor:
@@ -417,7 +436,12 @@ def _encode_wasi(wasi: WasiState) -> bytes:
         + _encode_flag(wasi.poll_start_ns is not None)
         + _u64(wasi.poll_start_ns or 0)
         + _many(wasi.descriptors, _encode_descriptor)
+        + (_many(wasi.files, _encode_file) if wasi.files else b"")
     )
+
+
+def _encode_file(item: PackedFile) -> bytes:
+    return _many(item.fds, _u32) + _u64(len(item.data)) + item.data
 
 
 def _encode_descriptor(item: Descriptor) -> bytes:

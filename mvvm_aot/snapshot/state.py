@@ -131,12 +131,20 @@ class Descriptor:
     host_path: bytes
 
 
-DESCRIPTOR_KINDS: Final = ("stdio", "preopen", "directory", "file")
+DESCRIPTOR_KINDS: Final = ("stdio", "preopen", "directory", "file", "listener", "connection")
+
+
+@dataclass(frozen=True, slots=True)
+class PackedFile:
+    """An open file's contents, and the descriptors that it is open at, ascending."""
+
+    fds: tuple[int, ...]
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class WasiState:
-    """The WASI side: arguments, environment, clocks, descriptors."""
+    """The WASI side: arguments, environment, clocks, descriptors, contents of files."""
 
     args: tuple[bytes, ...]
     env: tuple[bytes, ...]
@@ -145,6 +153,7 @@ class WasiState:
     cpu_ns: int
     poll_start_ns: int | None
     descriptors: tuple[Descriptor, ...]
+    files: tuple[PackedFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,13 @@ int mvvm_os_allocate(int fd, uint64_t offset, uint64_t size);
 int mvvm_os_advise(int fd, uint64_t offset, uint64_t size, uint8_t advice);
 int mvvm_os_set_append(int fd, bool append);
 void mvvm_os_close(int fd);
+struct mvvm_os_open;
+/* The open file again, with a position of its own; of `how`, what is opened for and the flags count. */
+int mvvm_os_reopen(int fd, const struct mvvm_os_open *how);
+/* A file without a name that goes with its last descriptor. */
+int mvvm_os_scratch_file(void);
+/* `signal` is WASI's number; its default action, whatever the runtime uses it for. */
+int mvvm_os_raise(uint32_t signal);
 
 struct mvvm_os_stat {
     uint64_t device, inode, links, size;
@@ -113,6 +120,14 @@ int mvvm_os_symlink_beneath(const char *target, int dir, const char *path);
 int64_t mvvm_os_readlink_beneath(int dir, const char *path, char *target, size_t size);
 int mvvm_os_rename_beneath(int old_dir, const char *old_path, int new_dir, const char *new_path);
 int mvvm_os_link_beneath(int old_dir, const char *old_path, bool follow, int new_dir, const char *new_path);
+/* -- Sockets (os_socket.c): streams, none of which blocks -- */
+/* `host`: a numeric address. WASI_INVAL if it is none. */
+int mvvm_os_listen(const char *host, uint16_t port);
+int mvvm_os_accept(int fd);
+int64_t mvvm_os_receive(int fd, const struct mvvm_os_iovec *iovecs, size_t count, bool peek);
+int64_t mvvm_os_send(int fd, const struct mvvm_os_iovec *iovecs, size_t count);
+int mvvm_os_shutdown(int fd, bool reading, bool writing);
+
 /* False: the kernel's own confined lookup (openat2) is not used. Tests set it. */
 extern bool mvvm_os_use_openat2;
 

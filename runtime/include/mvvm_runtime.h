@@ -87,7 +87,16 @@ const char *mvvm_read_str(struct mvvm_reader *r, size_t *size); /* not NUL-termi
 /* Start: arguments, environment without MVVM_*, pre-opens from `dirs` (MVVM_DIRS syntax, may be NULL).
  * Returns NULL, or a message that says what is wrong (static or leaked storage). */
 const char *mvvm_wasi_init(int argc, char **argv, char **envp, const char *dirs);
-void mvvm_wasi_save(struct mvvm_writer *w);
+/* What the user asked for; set before anything of WASI is called. */
+struct mvvm_wasi_settings {
+    const char *listen;       /* MVVM_LISTEN or NULL */
+    bool allow_changed_files; /* go on with files that have changed or are missing */
+    bool with_files;          /* contents of all open files go into snapshots */
+    bool refuse_connections;  /* no snapshot while there is an accepted connection */
+};
+extern struct mvvm_wasi_settings mvvm_wasi_settings;
+/* NULL, or why it cannot be saved. */
+const char *mvvm_wasi_save(struct mvvm_writer *w);
 /* Resume: the WASI section. `dirs` remaps pre-opens by guest name. Returns NULL or a message. *bad_snapshot
  * tells a malformed section (true) from something missing on this machine (false). */
 const char *mvvm_wasi_load(struct mvvm_reader *r, const char *dirs, bool *bad_snapshot);

@@ -64,6 +64,11 @@ enum {
 #define WASI_RIGHTS_FILE 0x08E001FFull
 #define WASI_RIGHTS_DIRECTORY 0x0FFFFE98ull
 #define WASI_RIGHTS_STREAM 0x0820004Aull
+#define WASI_RIGHT_SOCK_SHUTDOWN (1ull << 28)
+#define WASI_RIGHT_SOCK_ACCEPT (1ull << 29)
+/* Reading from a listening socket fails, but waiting until it could be is what polling asks. */
+#define WASI_RIGHTS_LISTENER 0x2820000Aull
+#define WASI_RIGHTS_CONNECTION 0x1820004Aull
 
 /* -- Descriptors -------------------------------------------------------------------------- */
 
@@ -72,22 +77,25 @@ enum mvvm_wasi_kind { /* numbers of the snapshot */
     MVVM_WASI_PREOPEN = 1,
     MVVM_WASI_DIRECTORY = 2,
     MVVM_WASI_FILE = 3, /* anything else that was opened by path */
+    MVVM_WASI_LISTENER = 4,
+    MVVM_WASI_CONNECTION = 5,
     MVVM_WASI_FREE = 0xFF,
 };
 
 #define MVVM_WASI_MAX_FDS 65536u
 #define MVVM_WASI_MAX_PATH 4096u /* bytes with the NUL */
 #define MVVM_WASI_MAX_IOVECS 1024u
+#define MVVM_WASI_MAX_ADDRESS 256u /* bytes of HOST:PORT with the NUL */
 
 struct mvvm_wasi_fd {
     uint8_t kind;     /* enum mvvm_wasi_kind */
     uint8_t filetype;
     uint16_t flags;   /* fdflags; nonblock lives only here, streams are shared with others */
-    int host_fd;      /* stdio: 0, 1 or 2; preopen: the root's */
+    int host_fd;      /* stdio: 0, 1 or 2; preopen: the root's; -1: gone since the snapshot */
     uint64_t rights_base;
     uint64_t rights_inheriting;
     uint32_t root;    /* which root `path` is relative to; stdio: UINT32_MAX */
-    char *path;       /* owned; NULL for stdio and pre-opens */
+    char *path;       /* owned; a listening socket's address; else NULL unless opened by path */
     struct mvvm_wasi_listing *listing; /* owned; entries of a directory that is being read */
 };
 
@@ -129,11 +137,23 @@ void mvvm_wasi_fd_free(uint32_t fd);
 /* Returns the root's number; UINT32_MAX: no memory. */
 uint32_t mvvm_wasi_root_add(const char *guest, const char *host, int host_fd);
 void mvvm_wasi_listing_free(struct mvvm_wasi_listing *listing);
+/* A connection that did not survive a move. */
+static inline bool mvvm_wasi_was_reset(const struct mvvm_wasi_fd *entry)
+{
+    return entry->kind == MVVM_WASI_CONNECTION && entry->host_fd < 0;
+}
 /* The three streams that are open on the host. */
 int mvvm_wasi_add_stream(uint32_t fd, uint32_t stream, uint16_t flags);
 
 /* wasi_process.c */
 uint64_t mvvm_wasi_now(void); /* guest monotonic */
+
+/* wasi_io.c: reads the guest's array of buffers; empty ones are left out. */
+struct mvvm_os_iovec;
+int mvvm_wasi_load_iovecs(const struct mvvm_instance *instance, uint32_t address, uint32_t count,
+                          struct mvvm_os_iovec *iovecs, size_t *used);
+/* Drops the first `size` bytes. */
+void mvvm_wasi_advance(struct mvvm_os_iovec **iovecs, size_t *count, uint64_t size);
 
 /* wasi_poll.c: waits until reading (or writing) would not block. WASI_AGAIN under nonblock. */
 int mvvm_wasi_wait(const struct mvvm_wasi_fd *entry, bool writing);

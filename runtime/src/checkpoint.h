@@ -9,6 +9,7 @@
 struct mvvm_request {
     bool stop;
     bool answer; /* a result file is expected */
+    bool with_files;
     const char *reason;
     char path[4096];
 };

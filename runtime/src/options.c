@@ -33,6 +33,19 @@ uint64_t mvvm_option_number(const char *name, uint64_t max, uint64_t otherwise)
     return value;
 }
 
+static bool is_on(const char *name, bool otherwise)
+{
+    return mvvm_option_number(name, 1, otherwise) == 1;
+}
+
+static bool refuses_connections(void)
+{
+    const char *text = nonempty("MVVM_ON_SOCKET");
+    if (text != NULL && strcmp(text, "refuse") != 0 && strcmp(text, "reset") != 0)
+        mvvm_fatal(MVVM_EXIT_USAGE, "MVVM_ON_SOCKET=%s: neither refuse nor reset", text);
+    return text != NULL && strcmp(text, "refuse") == 0;
+}
+
 static double seconds(const char *name)
 {
     const char *text = nonempty(name);
@@ -64,9 +77,17 @@ void mvvm_options_parse(const char *program)
         .restore_path = nonempty("MVVM_RESTORE"),
         .dirs = nonempty("MVVM_DIRS"),
         .control_dir = nonempty("MVVM_CONTROL_DIR"),
+        .with_files = is_on("MVVM_WITH_FILES", false),
+        .sync = is_on("MVVM_SYNC", true),
         .checkpoint_every = seconds("MVVM_CHECKPOINT_EVERY"),
         .stack_size =
             mvvm_option_number("MVVM_STACK_SIZE", (uint64_t)1 << 36, MVVM_DEFAULT_STACK_SIZE),
+    };
+    mvvm_wasi_settings = (struct mvvm_wasi_settings){
+        .listen = nonempty("MVVM_LISTEN"),
+        .allow_changed_files = is_on("MVVM_ALLOW_CHANGED_FILES", false),
+        .with_files = mvvm_options.with_files,
+        .refuse_connections = refuses_connections(),
     };
     if (mvvm_options.stack_size < MIN_STACK_SIZE)
         mvvm_fatal(MVVM_EXIT_USAGE, "MVVM_STACK_SIZE=%zu: at least %d bytes are needed",

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -157,6 +158,25 @@ int mvvm_os_random(void *bytes, size_t size)
         }
     }
     return 0;
+}
+
+int mvvm_os_raise(uint32_t signal_number)
+{
+    static const int signals[] = {
+        0,       SIGHUP,  SIGINT,  SIGQUIT, SIGILL,  SIGTRAP, SIGABRT,   SIGBUS,  SIGFPE,   SIGKILL, SIGUSR1,
+        SIGSEGV, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGCHLD, SIGCONT,   SIGSTOP, SIGTSTP,  SIGTTIN, SIGTTOU,
+        SIGURG,  SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGWINCH, SIGPOLL, SIGPWR,  SIGSYS};
+    if (signal_number >= sizeof signals / sizeof *signals)
+        return -WASI_INVAL;
+    const int number = signals[signal_number];
+    if (number == 0)
+        return 0;
+    signal(number, SIG_DFL); /* all that the runtime handles end the process: nothing to put back */
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    return result_of(raise(number));
 }
 
 /* -- Waiting ------------------------------------------------------------------------------ */
@@ -325,6 +345,11 @@ int mvvm_os_set_append(int fd, bool append)
     if (flags < 0)
         return mvvm_os_error(errno);
     return result_of(fcntl(fd, F_SETFL, append ? flags | O_APPEND : flags & ~O_APPEND));
+}
+
+int mvvm_os_scratch_file(void)
+{
+    return result_of(memfd_create("removed", MFD_CLOEXEC));
 }
 
 void mvvm_os_close(int fd)

@@ -262,6 +262,16 @@ static int open_flags(const struct mvvm_os_open *how)
     return flags;
 }
 
+int mvvm_os_reopen(int fd, const struct mvvm_os_open *how)
+{
+    char link[32];
+    struct mvvm_os_open again = *how;
+    again.follow = true; /* the link in /proc is one */
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    int opened = open(link, open_flags(&again));
+    return opened < 0 ? mvvm_os_error(errno) : opened;
+}
+
 int mvvm_os_open_beneath(int dir, const char *path, const struct mvvm_os_open *how)
 {
     int flags = open_flags(how);

@@ -46,7 +46,8 @@ static ssize_t read_all(int fd, char *buffer, size_t size)
     return (ssize_t)length;
 }
 
-/* Takes the request file away: "stop\nPATH\n" or "continue\nPATH\n". False when there is none, or
+/* Takes the request file away: "stop\nPATH\n" or "continue\nPATH\n", the first word with
+ * " with-files" behind it where the open files are to be packed. False when there is none, or
  * none that counts. */
 static bool take_request_file(struct mvvm_request *out)
 {
@@ -70,11 +71,18 @@ static bool take_request_file(struct mvvm_request *out)
     char *path_end = strchr(path, '\n');
     if (path_end != NULL)
         *path_end = '\0';
+    static const char with_files[] = " with-files";
+    char *option = strchr(text, ' ');
+    if (option != NULL && strcmp(option, with_files) != 0)
+        return false;
+    if (option != NULL)
+        *option = '\0';
     const bool stop = strcmp(text, "stop") == 0;
     if ((!stop && strcmp(text, "continue") != 0) || *path != '/' ||
         strlen(path) >= sizeof out->path)
         return false;
     out->stop = stop;
+    out->with_files = option != NULL;
     out->answer = true;
     out->reason = "request";
     strcpy(out->path, path);
@@ -168,6 +176,7 @@ bool mvvm_take_request(struct mvvm_request *out)
         return false; /* embedded: nobody set this up */
     out->stop = true;
     out->answer = false;
+    out->with_files = false;
     out->reason = "signal";
     out->path[0] = '\0';
     if (signal_pending) {

@@ -1,7 +1,7 @@
 /* The snapshot writer. The layout is drawn in docs/internals.md, section 4; restore.c and
  * mvvm_aot/snapshot/codec.py read it. The file is written beside its target and renamed, so a name
- * never stands for half a snapshot. It is not forced to the disk: a snapshot outlives the process,
- * not a power failure right after it. */
+ * never stands for half a snapshot. Before that it is forced to the disk, and after it the name is:
+ * who is told of a snapshot has it after a power failure too. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* register names in <ucontext.h> */
 #endif
@@ -17,6 +17,7 @@
 #include "arch.h"
 #include "checkpoint.h"
 #include "crc32.h"
+#include "options.h"
 #include "pages.h"
 #include "snapshot.h"
 #include "stream.h"
@@ -162,8 +163,7 @@ static const char *write_section(struct mvvm_writer *w, uint32_t id,
         write_segments(w, instance);
         return NULL;
     default:
-        mvvm_wasi_save(w);
-        return NULL;
+        return mvvm_wasi_save(w);
     }
 }
 
@@ -224,6 +224,25 @@ static char *temporary_name(const char *path)
     return name;
 }
 
+/* EINVAL: a file system that has nothing to force. */
+static bool force_out(int fd)
+{
+    return !mvvm_options.sync || fsync(fd) == 0 || errno == EINVAL;
+}
+
+/* The rename. The snapshot is in place and whole if this fails, so nobody is told. */
+static void force_name_out(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash + 1 - path));
+    const int fd = folder == NULL ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        force_out(fd);
+        close(fd);
+    }
+    free(folder);
+}
+
 const char *mvvm_snapshot_write(const struct mvvm_instance *instance,
                                 const struct mvvm_frames *frames, const char *path,
                                 const char *reason)
@@ -239,12 +258,16 @@ const char *mvvm_snapshot_write(const struct mvvm_instance *instance,
         message = strerror(errno);
     } else {
         message = write_all(fd, instance, frames, reason);
+        if (message == NULL && !force_out(fd))
+            message = strerror(errno);
         if (close(fd) != 0 && message == NULL)
             message = strerror(errno);
         if (message == NULL && rename(temporary, path) != 0)
             message = strerror(errno);
         if (message != NULL)
             unlink(temporary);
+        else
+            force_name_out(path);
     }
     free(temporary);
     if (message == NULL)

@@ -19,9 +19,8 @@ static const struct mvvm_wasi_fd *stream_of(uint32_t fd, uint64_t right)
     return entry->rights_base & right ? entry : NULL;
 }
 
-/* Reads the guest's array of buffers; empty ones are left out. */
-static int load_iovecs(const struct mvvm_instance *instance, uint32_t address, uint32_t count,
-                       struct mvvm_os_iovec *iovecs, size_t *used)
+int mvvm_wasi_load_iovecs(const struct mvvm_instance *instance, uint32_t address, uint32_t count,
+                          struct mvvm_os_iovec *iovecs, size_t *used)
 {
     const uint8_t *raw = mvvm_guest(instance, address, 8ull * count);
     uint64_t total = 0;
@@ -59,7 +58,9 @@ static int read_some(struct mvvm_instance *instance, const uint64_t *args, uint6
     const struct mvvm_wasi_fd *entry = stream_of(mvvm_arg32(args, 0), WASI_RIGHT_FD_READ);
     if (entry == NULL)
         return WASI_BADF;
-    int error = load_iovecs(instance, mvvm_arg32(args, 1), mvvm_arg32(args, 2), iovecs, &count);
+    if (mvvm_wasi_was_reset(entry))
+        return WASI_CONNRESET;
+    int error = mvvm_wasi_load_iovecs(instance, mvvm_arg32(args, 1), mvvm_arg32(args, 2), iovecs, &count);
     if (error != WASI_SUCCESS)
         return error;
     void *out = mvvm_guest(instance, mvvm_arg32(args, result), 4);
@@ -96,8 +97,7 @@ int mvvm_wasi_fd_pread(struct mvvm_instance *instance, const uint64_t *args)
 
 /* -- Writing ------------------------------------------------------------------------------ */
 
-/* Drops the first `size` bytes. */
-static void advance(struct mvvm_os_iovec **iovecs, size_t *count, uint64_t size)
+void mvvm_wasi_advance(struct mvvm_os_iovec **iovecs, size_t *count, uint64_t size)
 {
     while (*count > 0 && size >= (*iovecs)->size) {
         size -= (*iovecs)->size;
@@ -143,7 +143,7 @@ static int write_all(const struct mvvm_wasi_fd *entry, struct mvvm_os_iovec *iov
         if (size == 0)
             return WASI_SUCCESS;
         *written += (uint64_t)size;
-        advance(&iovecs, &count, (uint64_t)size);
+        mvvm_wasi_advance(&iovecs, &count, (uint64_t)size);
         if (offset != MVVM_OS_AT_POSITION)
             offset += (uint64_t)size;
     }
@@ -159,7 +159,9 @@ static int write_some(struct mvvm_instance *instance, const uint64_t *args, uint
     const struct mvvm_wasi_fd *entry = stream_of(mvvm_arg32(args, 0), WASI_RIGHT_FD_WRITE);
     if (entry == NULL)
         return WASI_BADF;
-    int error = load_iovecs(instance, mvvm_arg32(args, 1), mvvm_arg32(args, 2), iovecs, &count);
+    if (mvvm_wasi_was_reset(entry))
+        return WASI_CONNRESET;
+    int error = mvvm_wasi_load_iovecs(instance, mvvm_arg32(args, 1), mvvm_arg32(args, 2), iovecs, &count);
     if (error != WASI_SUCCESS)
         return error;
     void *out = mvvm_guest(instance, mvvm_arg32(args, result), 4);

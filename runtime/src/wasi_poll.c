@@ -42,7 +42,7 @@ struct subscription {
     uint64_t userdata;
     uint8_t tag;
     int error;          /* found before waiting */
-    bool always;        /* a regular file: ready at any time */
+    bool always;        /* ready at any time: a regular file, a reset connection */
     uint64_t nbytes;
     uint32_t clock;
     uint64_t timeout;
@@ -78,7 +78,7 @@ static void load_fd(struct polling *p, struct subscription *s, const uint8_t *ra
         return;
     }
     if (s->entry->filetype == WASI_FILETYPE_REGULAR_FILE ||
-        s->entry->filetype == WASI_FILETYPE_DIRECTORY) {
+        s->entry->filetype == WASI_FILETYPE_DIRECTORY || mvvm_wasi_was_reset(s->entry)) {
         s->always = true;
         return;
     }
@@ -167,6 +167,8 @@ static bool occurred(const struct polling *p, const struct subscription *s, uint
             return false;
         *flags = fd->hangup ? EVENT_HANGUP : 0;
     }
+    if (mvvm_wasi_was_reset(s->entry))
+        *flags = EVENT_HANGUP;
     *nbytes = s->tag == TAG_FD_READ ? available(s->entry) : 1;
     return true;
 }

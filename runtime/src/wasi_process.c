@@ -1,5 +1,4 @@
-/* Arguments, environment, clocks, random numbers, exit, and sockets, of which there are none
- * yet. */
+/* Arguments, environment, clocks, random numbers, exit, signals. */
 #include "mvvm_os.h"
 #include "mvvm_wasi.h"
 
@@ -122,14 +121,8 @@ int mvvm_wasi_proc_exit(struct mvvm_instance *instance, const uint64_t *args)
     mvvm_exit((int)(mvvm_arg32(args, 0) & 0xFF));
 }
 
-#define NOT_OFFERED(name) \
-    int mvvm_wasi_##name(struct mvvm_instance *instance, const uint64_t *args) \
-    { \
-        (void)instance, (void)args; \
-        return WASI_NOSYS; \
-    }
-NOT_OFFERED(proc_raise)
-NOT_OFFERED(sock_accept)
-NOT_OFFERED(sock_recv)
-NOT_OFFERED(sock_send)
-NOT_OFFERED(sock_shutdown)
+int mvvm_wasi_proc_raise(struct mvvm_instance *instance, const uint64_t *args)
+{
+    (void)instance;
+    return -mvvm_os_raise(mvvm_arg32(args, 0) & 0xFF);
+}

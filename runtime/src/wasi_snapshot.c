@@ -74,7 +74,9 @@ static void write_opened(struct mvvm_writer *w, struct row *row, const struct mv
     if (mvvm_os_path_beneath(root, entry->host_fd, path, sizeof path) &&
         mvvm_wasi_utf8((const uint8_t *)path, strlen(path)))
         row->path = path;
-    if (mvvm_os_stat(entry->host_fd, &stat) == 0) {
+    if (entry->host_fd < 0)
+        row->size = REMOVED_SIZE; /* it was not there at the last resume */
+    else if (mvvm_os_stat(entry->host_fd, &stat) == 0) {
         if (entry->filetype == WASI_FILETYPE_REGULAR_FILE) {
             int64_t position = mvvm_os_seek(entry->host_fd, 0, WASI_WHENCE_CUR);
             row->offset = position < 0 ? 0 : (uint64_t)position;
@@ -113,6 +115,11 @@ static void write_entry(struct mvvm_writer *w, uint32_t fd, const struct mvvm_wa
         row.path = mvvm_wasi.roots[entry->root].guest;
         row.host_path = mvvm_wasi.roots[entry->root].host;
         write_row(w, &row);
+    } else if (entry->kind == MVVM_WASI_LISTENER) {
+        row.host_path = entry->path;
+        write_row(w, &row);
+    } else if (entry->kind == MVVM_WASI_CONNECTION) {
+        write_row(w, &row);
     } else {
         write_opened(w, &row, entry);
     }
@@ -128,8 +135,23 @@ static bool is_hidden_and_used(uint32_t root)
     return false;
 }
 
-void mvvm_wasi_save(struct mvvm_writer *w)
+/* An accepted connection, if none is to be lost; else NULL. */
+static const char *refusal(void)
 {
+    for (uint32_t fd = 0; fd < mvvm_wasi.fd_count; fd++)
+        if (mvvm_wasi_settings.refuse_connections && mvvm_wasi.fds[fd].host_fd >= 0 &&
+            mvvm_wasi.fds[fd].kind == MVVM_WASI_CONNECTION)
+            return mvvm_wasi_message("descriptor %u is a connection, which cannot move "
+                                     "(--on-socket reset would end it at the resume)",
+                                     fd);
+    return NULL;
+}
+
+const char *mvvm_wasi_save(struct mvvm_writer *w)
+{
+    const char *message = refusal();
+    if (message != NULL)
+        return message;
     write_strings(w, &mvvm_wasi.args);
     write_strings(w, &mvvm_wasi.env);
     mvvm_write_u64(w, mvvm_wasi_now());
@@ -151,6 +173,7 @@ void mvvm_wasi_save(struct mvvm_writer *w)
         if (is_hidden_and_used(root))
             write_entry(w, HIDDEN_FD + root, &hidden);
     }
+    return mvvm_wasi_write_packed(w);
 }
 
 /* -- Reading ------------------------------------------------------------------------------ */
@@ -263,6 +286,11 @@ static bool row_is_sound(const struct rows *rows, const struct row *row)
         return directory == (row->kind == MVVM_WASI_DIRECTORY) && is_path(row->path) &&
                *row->path != '/' && *row->host_path == '\0' &&
                find_preopen(rows, row->base_fd) != NULL;
+    case MVVM_WASI_LISTENER:
+    case MVVM_WASI_CONNECTION:
+        return row->filetype == WASI_FILETYPE_SOCKET_STREAM && row->base_fd == NO_FD &&
+               *row->path == '\0' && strlen(row->host_path) < MVVM_WASI_MAX_ADDRESS &&
+               (row->kind == MVVM_WASI_LISTENER) == (*row->host_path != '\0');
     default: return false;
     }
 }
@@ -327,51 +355,124 @@ static const char *file_message(const struct row *row, uint32_t root, const char
                              mvvm_wasi.roots[root].host, what);
 }
 
-/* Opens by path, never creating or emptying anything, and goes to the offset. */
-static const char *open_file(const struct row *row, uint32_t root)
+/* Opens what is described, never emptying anything and creating only what was packed: a descriptor
+ * or a negative errno. */
+static int open_contents(const struct row *row, const struct mvvm_os_open *how, int root,
+                         struct mvvm_wasi_packed *packed)
+{
+    if (row->size == REMOVED_SIZE)
+        return packed == NULL ? -WASI_NOENT : mvvm_wasi_unpack_removed(packed, how, row->mtime_ns);
+    int fd = mvvm_os_open_beneath(root, row->path, how);
+    if (fd != -WASI_NOENT || packed == NULL)
+        return fd;
+    int error = mvvm_wasi_unpack(packed, root, row->path, row->mtime_ns);
+    return error != WASI_SUCCESS ? -error : mvvm_os_open_beneath(root, row->path, how);
+}
+
+/* What makes an open file another one than the snapshot's; else NULL. */
+static const char *difference(const struct row *row, int fd, const struct mvvm_wasi_packed *packed)
 {
     struct mvvm_os_stat stat;
-    struct mvvm_os_open how = {
+    if (mvvm_os_stat(fd, &stat) < 0 || stat.filetype != row->filetype)
+        return "it is now of another type";
+    if (row->filetype != WASI_FILETYPE_REGULAR_FILE || row->size == REMOVED_SIZE ||
+        mvvm_wasi_settings.allow_changed_files ||
+        (stat.size == row->size && stat.mtime_ns == row->mtime_ns))
+        return NULL;
+    if (packed != NULL && mvvm_wasi_has_contents(fd, packed))
+        return NULL;
+    return "it has changed since the snapshot was written; --allow-changed-files (or "
+           "MVVM_ALLOW_CHANGED_FILES=1) goes on with it as it is";
+}
+
+static const char *open_file(const struct row *row, uint32_t root,
+                             struct mvvm_wasi_packed_files *files)
+{
+    struct mvvm_wasi_packed *packed = mvvm_wasi_find_packed(files, row->fd);
+    const struct mvvm_os_open how = {
         .read = row->rights_base & WASI_RIGHT_FD_READ,
         .write = row->rights_base & WASI_RIGHT_FD_WRITE && row->kind == MVVM_WASI_FILE,
         .follow = true,
         .directory = row->kind == MVVM_WASI_DIRECTORY,
         .fdflags = row->flags,
     };
-    if (row->size == REMOVED_SIZE)
+    int host_fd = open_contents(row, &how, mvvm_wasi.roots[root].host_fd, packed);
+    bool gone = host_fd == -WASI_NOENT && mvvm_wasi_settings.allow_changed_files;
+    if (host_fd == -WASI_NOENT && row->size == REMOVED_SIZE && !gone)
         return file_message(row, root, "it had been removed when the snapshot was written");
-    int host_fd = mvvm_os_open_beneath(mvvm_wasi.roots[root].host_fd, row->path, &how);
-    if (host_fd < 0)
+    if (host_fd < 0 && !gone)
         return file_message(row, root, mvvm_wasi_error_text(-host_fd));
     struct mvvm_wasi_fd entry = {
         .kind = row->kind,
         .filetype = row->filetype,
         .flags = row->flags,
-        .host_fd = host_fd,
+        .host_fd = gone ? -1 : host_fd,
         .rights_base = row->rights_base,
         .rights_inheriting = row->rights_inheriting,
         .root = root,
         .path = strdup(row->path),
     };
-    if (entry.path == NULL)
-        return mvvm_wasi_no_memory;
-    const char *message = NULL;
-    if (mvvm_os_stat(host_fd, &stat) < 0 || stat.filetype != row->filetype)
-        message = file_message(row, root, "it is now of another type");
-    else if (row->filetype == WASI_FILETYPE_REGULAR_FILE &&
+    const char *message = entry.path == NULL ? mvvm_wasi_no_memory : NULL;
+    const char *other = gone || message != NULL ? NULL : difference(row, host_fd, packed);
+    if (other != NULL)
+        message = file_message(row, root, other);
+    else if (message == NULL && !gone && row->filetype == WASI_FILETYPE_REGULAR_FILE &&
              mvvm_os_seek(host_fd, (int64_t)row->offset, WASI_WHENCE_SET) < 0)
         message = file_message(row, root, "its position cannot be set");
-    else if (mvvm_wasi_fd_set(row->fd, &entry) != WASI_SUCCESS)
+    else if (message == NULL && mvvm_wasi_fd_set(row->fd, &entry) != WASI_SUCCESS)
         message = mvvm_wasi_no_memory;
     if (message != NULL) {
         free(entry.path);
-        mvvm_os_close(host_fd);
+        mvvm_os_close(entry.host_fd);
     }
     return message;
 }
 
-static const char *open_rows(const struct rows *rows, const struct mvvm_wasi_dirs *dirs)
+/* A stream that was a file and is one again goes on at its position, if nobody has moved it: a
+ * program's output that is added to a file stands behind what is there. */
+static const char *open_stream(const struct row *row)
 {
+    struct mvvm_os_stat stat;
+    const int fd = (int)row->base_fd;
+    if (mvvm_wasi_add_stream(row->fd, row->base_fd, row->flags) != WASI_SUCCESS)
+        return mvvm_wasi_no_memory;
+    if (row->filetype != WASI_FILETYPE_REGULAR_FILE || row->offset == 0 ||
+        mvvm_os_stat(fd, &stat) < 0 || stat.filetype != WASI_FILETYPE_REGULAR_FILE ||
+        mvvm_os_seek(fd, 0, WASI_WHENCE_CUR) != 0)
+        return NULL;
+    if (stat.size >= row->offset)
+        mvvm_os_seek(fd, (int64_t)row->offset, WASI_WHENCE_SET);
+    else if (fd == 0 && !mvvm_wasi_settings.allow_changed_files)
+        return mvvm_wasi_message("standard input is a file of %llu bytes, of which %llu had been "
+                                 "read; --allow-changed-files (or MVVM_ALLOW_CHANGED_FILES=1) "
+                                 "reads it from its start",
+                                 (unsigned long long)stat.size, (unsigned long long)row->offset);
+    return NULL;
+}
+
+/* `listen` holds addresses to use instead of the snapshot's, for one socket after the other. */
+static const char *open_socket(const struct row *row, const char **listen)
+{
+    struct mvvm_wasi_fd entry = {
+        .kind = row->kind,
+        .filetype = row->filetype,
+        .flags = row->flags,
+        .host_fd = -1,
+        .rights_base = row->rights_base,
+        .rights_inheriting = row->rights_inheriting,
+        .root = UINT32_MAX,
+    };
+    char address[MVVM_WASI_MAX_ADDRESS];
+    if (row->kind == MVVM_WASI_CONNECTION)
+        return mvvm_wasi_fd_set(row->fd, &entry) == WASI_SUCCESS ? NULL : mvvm_wasi_no_memory;
+    bool other = mvvm_wasi_next_address(listen, address);
+    return mvvm_wasi_listen(row->fd, other ? address : row->host_path, &entry);
+}
+
+static const char *open_rows(const struct rows *rows, const struct mvvm_wasi_dirs *dirs,
+                             struct mvvm_wasi_packed_files *files)
+{
+    const char *listen = mvvm_wasi_settings.listen;
     const char *message = check_dirs(rows, dirs);
     for (uint32_t i = 0; message == NULL && i < rows->count; i++)
         if (rows->items[i].kind == MVVM_WASI_PREOPEN)
@@ -379,32 +480,52 @@ static const char *open_rows(const struct rows *rows, const struct mvvm_wasi_dir
     for (uint32_t i = 0; message == NULL && i < rows->count; i++) {
         const struct row *row = &rows->items[i];
         if (row->kind == MVVM_WASI_STDIO) {
-            if (mvvm_wasi_add_stream(row->fd, row->base_fd, row->flags) != WASI_SUCCESS)
-                message = mvvm_wasi_no_memory;
+            message = open_stream(row);
+        } else if (row->kind == MVVM_WASI_LISTENER || row->kind == MVVM_WASI_CONNECTION) {
+            message = open_socket(row, &listen);
         } else if (row->kind != MVVM_WASI_PREOPEN) {
             uint32_t root = 0; /* roots were added in the order of the rows */
             for (const struct row *other = rows->items; other->fd != row->base_fd; other++)
                 root += other->kind == MVVM_WASI_PREOPEN;
-            message = open_file(row, root);
+            message = open_file(row, root, files);
         }
     }
+    if (message == NULL && listen != NULL && *listen != '\0')
+        message = mvvm_wasi_message("MVVM_LISTEN: more addresses than the program that was saved "
+                                    "has listening sockets: \"%.300s\"",
+                                    listen);
     return message;
+}
+
+/* The files that were packed belong to rows of regular files. */
+static bool packed_are_sound(const struct rows *rows, struct mvvm_wasi_packed_files *files)
+{
+    uint64_t expected = 0, found = 0;
+    for (uint32_t i = 0; i < files->count; i++)
+        expected += files->items[i].fd_count;
+    for (uint32_t i = 0; i < rows->count; i++)
+        found += rows->items[i].kind == MVVM_WASI_FILE &&
+                 rows->items[i].filetype == WASI_FILETYPE_REGULAR_FILE &&
+                 mvvm_wasi_find_packed(files, rows->items[i].fd) != NULL;
+    return expected == found;
 }
 
 const char *mvvm_wasi_load(struct mvvm_reader *r, const char *dirs, bool *bad_snapshot)
 {
     struct rows rows = {0, NULL};
+    struct mvvm_wasi_packed_files files = {0, NULL};
     struct mvvm_wasi_dirs parsed = {0, NULL};
     mvvm_os_prepare_streams();
     *bad_snapshot = !read_strings(r, &mvvm_wasi.args) || !read_strings(r, &mvvm_wasi.env) ||
-                    !read_clocks(r) || !read_rows(r, &rows) || r->at != r->end ||
-                    !rows_are_sound(&rows);
+                    !read_clocks(r) || !read_rows(r, &rows) || !mvvm_wasi_read_packed(r, &files) ||
+                    r->at != r->end || !rows_are_sound(&rows) || !packed_are_sound(&rows, &files);
     const char *message = "the WASI section is malformed";
     if (!*bad_snapshot)
         message = mvvm_wasi_dirs_parse(dirs, &parsed);
     if (message == NULL)
-        message = open_rows(&rows, &parsed);
+        message = open_rows(&rows, &parsed, &files);
     mvvm_wasi_dirs_free(&parsed);
+    mvvm_wasi_packed_free(&files);
     for (uint32_t i = 0; i < rows.count; i++) {
         free(rows.items[i].path);
         free(rows.items[i].host_path);

@@ -22,6 +22,9 @@ const char *mvvm_wasi_error_text(int error)
 {
     switch (error) {
     case WASI_ACCES: return "permission denied";
+    case WASI_ADDRINUSE: return "the address is in use";
+    case WASI_ADDRNOTAVAIL: return "no such address here";
+    case WASI_NOSPC: return "no space left";
     case WASI_ISDIR: return "is a directory";
     case WASI_LOOP: return "too many symbolic links";
     case WASI_MFILE:
@@ -39,6 +42,8 @@ const char *mvvm_wasi_error_text(int error)
 }
 
 const char *mvvm_wasi_no_memory = "out of memory";
+
+struct mvvm_wasi_settings mvvm_wasi_settings;
 
 /* -- MVVM_DIRS ---------------------------------------------------------------------------- */
 
@@ -137,11 +142,6 @@ static const char *add_preopens(const struct mvvm_wasi_dirs *dirs)
         struct mvvm_wasi_fd entry = mvvm_wasi_preopen(root);
         if (entry.root == UINT32_MAX)
             return mvvm_wasi_no_memory;
-        while (mvvm_wasi.fd_count < 3) { /* pre-opens start at 3, also when streams are closed */
-            struct mvvm_wasi_fd none = {.kind = MVVM_WASI_FREE};
-            if (mvvm_wasi_fd_set(2, &none) != WASI_SUCCESS)
-                return mvvm_wasi_no_memory;
-        }
         fd = 3 + i;
         int error = mvvm_wasi_fd_set(fd, &entry);
         if (error != WASI_SUCCESS)
@@ -178,6 +178,8 @@ const char *mvvm_wasi_init(int argc, char **argv, char **envp, const char *dirs)
     const char *message = mvvm_wasi_dirs_parse(dirs, &parsed);
     if (message == NULL)
         message = add_preopens(&parsed);
+    if (message == NULL)
+        message = mvvm_wasi_add_listeners(3 + parsed.count);
     mvvm_wasi_dirs_free(&parsed);
     return message;
 }

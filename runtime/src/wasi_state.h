@@ -21,6 +21,39 @@ struct mvvm_wasi_dirs {
 const char *mvvm_wasi_dirs_parse(const char *text, struct mvvm_wasi_dirs *dirs);
 void mvvm_wasi_dirs_free(struct mvvm_wasi_dirs *dirs);
 
+/* wasi_sock.c: the next of the addresses "A;B;C"; false at the end. */
+bool mvvm_wasi_next_address(const char **list, char address[MVVM_WASI_MAX_ADDRESS]);
+/* Listens, and puts the entry with its socket at `fd`. NULL or a message. */
+const char *mvvm_wasi_listen(uint32_t fd, const char *address, struct mvvm_wasi_fd *entry);
+/* All of the settings' addresses, at `first_fd` and the numbers behind it. */
+const char *mvvm_wasi_add_listeners(uint32_t first_fd);
+
+/* wasi_files.c: a file in the section. */
+struct mvvm_wasi_packed {
+    uint32_t fd_count;
+    const uint8_t *fds; /* u32 each, unaligned */
+    uint64_t size;
+    const uint8_t *bytes;
+    int scratch_fd; /* of a removed file: its contents, once they are needed; else -1 */
+};
+struct mvvm_wasi_packed_files {
+    uint32_t count;
+    struct mvvm_wasi_packed *items;
+};
+const char *mvvm_wasi_write_packed(struct mvvm_writer *w);
+/* False: malformed, or no memory. Free them in either case. */
+bool mvvm_wasi_read_packed(struct mvvm_reader *r, struct mvvm_wasi_packed_files *files);
+void mvvm_wasi_packed_free(struct mvvm_wasi_packed_files *files);
+struct mvvm_wasi_packed *mvvm_wasi_find_packed(struct mvvm_wasi_packed_files *files, uint32_t fd);
+/* Opens a removed file's contents: a descriptor or a negative errno. */
+struct mvvm_os_open;
+int mvvm_wasi_unpack_removed(struct mvvm_wasi_packed *file, const struct mvvm_os_open *how,
+                             uint64_t mtime_ns);
+/* Writes a file that is missing, and the directories on its way. An errno. */
+int mvvm_wasi_unpack(const struct mvvm_wasi_packed *file, int root, const char *path,
+                     uint64_t mtime_ns);
+bool mvvm_wasi_has_contents(int fd, const struct mvvm_wasi_packed *file);
+
 /* The descriptor of a pre-open. */
 struct mvvm_wasi_fd mvvm_wasi_preopen(uint32_t root);
 

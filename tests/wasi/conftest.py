@@ -13,7 +13,7 @@ import pytest
 from .guests import HarnessGuest
 
 RUNTIME = Path(__file__).resolve().parents[2] / "runtime"
-SOURCES = ("wasi_*.c", "os_file.c", "os_path.c")
+SOURCES = ("wasi_*.c", "os_file.c", "os_path.c", "os_socket.c")
 FLAGS = ("-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 

@@ -8,6 +8,7 @@
  *   request MILLISECONDS        a checkpoint is wanted after that time; 0: from now on
  *   clear                       no checkpoint is wanted
  *   openat2 0|1                 the kernel's confined lookup
+ *   listen ADDRESSES            allow|pack|refuse 0|1    settings
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -131,6 +132,21 @@ static const char *dirs_of(const char *text)
     return text == NULL || strcmp(text, "-") == 0 ? NULL : text;
 }
 
+static bool do_setting(const char *name)
+{
+    bool *setting = strcmp(name, "allow") == 0    ? &mvvm_wasi_settings.allow_changed_files
+                    : strcmp(name, "pack") == 0   ? &mvvm_wasi_settings.with_files
+                    : strcmp(name, "refuse") == 0 ? &mvvm_wasi_settings.refuse_connections
+                                                  : NULL;
+    if (setting != NULL)
+        *setting = *word() == '1';
+    else if (strcmp(name, "listen") == 0)
+        mvvm_wasi_settings.listen = strdup(word());
+    else
+        return false;
+    return true;
+}
+
 static void do_init(void)
 {
     static char *arguments[64];
@@ -167,9 +183,9 @@ static void do_save(void)
     struct mvvm_writer writer = {fopen(word(), "wb")};
     if (writer.file == NULL)
         abort();
-    mvvm_wasi_save(&writer);
+    const char *message = mvvm_wasi_save(&writer);
     fclose(writer.file);
-    fprintf(answers, "ok\n");
+    fprintf(answers, "%s\n", message == NULL ? "ok" : message);
 }
 
 static void do_call(void)
@@ -268,6 +284,8 @@ int main(int argc, char **argv)
             do_request();
         else if (strcmp(command, "clear") == 0)
             wanted = 0, fprintf(answers, "ok\n");
+        else if (do_setting(command))
+            fprintf(answers, "ok\n");
         else if (strcmp(command, "openat2") == 0)
             mvvm_os_use_openat2 = *word() == '1', fprintf(answers, "ok\n");
         else

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import struct
 from collections.abc import Callable
@@ -39,9 +40,11 @@ def section(tmp_path: Path) -> Path:
 def move(start: StartGuest, section: Path) -> Callable[..., HarnessGuest]:
     """Return a function that saves one guest and loads it into another process."""
 
-    def save_and_load(guest: HarnessGuest, dirs: str = "-") -> HarnessGuest:
+    def save_and_load(guest: HarnessGuest, dirs: str = "-", *settings: str) -> HarnessGuest:
         guest.save(section)
         other = start()
+        for setting in settings:
+            assert other.say(setting) == "ok"
         assert other.say(f"load {section} {dirs}") == "ok"
         return other
 
@@ -181,7 +184,7 @@ def test_remapped_directory(
     assert guest.read(fd, 6)[0] == SUCCESS
     elsewhere = make_tree(tmp_path / "elsewhere")
     (elsewhere / "file").write_text("HELLO WORLD")
-    other = move(guest, f"{elsewhere}::/d")
+    other = move(guest, f"{elsewhere}::/d", "allow 1")
     assert other.read(fd, 100) == (SUCCESS, b"WORLD")
     assert move(other).read(fd, 100) == (SUCCESS, b"")
 
@@ -218,12 +221,138 @@ def test_missing_file(guest: HarnessGuest, start: StartGuest, section: Path, tre
     )
 
 
-def test_removed_file(guest: HarnessGuest, start: StartGuest, section: Path, tree: Path) -> None:
-    guest.must_open("file", rights=FD_READ)
+CHANGED: Final = (
+    "it has changed since the snapshot was written; --allow-changed-files (or "
+    "MVVM_ALLOW_CHANGED_FILES=1) goes on with it as it is"
+)
+
+
+def rewrite(path: Path, text: str) -> None:
+    """Write a file such that its time tells."""
+    before = path.stat().st_mtime_ns
+    path.write_text(text)
+    os.utime(path, ns=(before, before + 1_000_000_000))
+
+
+@pytest.mark.parametrize("text", ["HELLO WORLD", "hello", "hello world!"])
+def test_changed_file(
+    guest: HarnessGuest, start: StartGuest, section: Path, tree: Path, text: str
+) -> None:
+    fd = guest.must_open("file", rights=FD_READ)
+    assert guest.read(fd, 3) == (SUCCESS, b"hel")
+    guest.save(section)
+    rewrite(tree / "file", text)
+    assert refuse(start, section).endswith(CHANGED)
+    other = start()
+    assert other.say("allow 1") == "ok"
+    assert other.say(f"load {section} -") == "ok"
+    assert other.read(fd, 100) == (SUCCESS, text[3:].encode())
+
+
+def test_missing_files_are_closed_where_that_is_allowed(
+    guest: HarnessGuest,
+    move: Callable[..., HarnessGuest],
+    start: StartGuest,
+    section: Path,
+    tree: Path,
+) -> None:
+    file, sub = (
+        guest.must_open("file", rights=FD_READ),
+        guest.must_open("empty", DIRECTORY, FD_READ),
+    )
+    guest.save(section)
+    (tree / "file").unlink()
+    (tree / "empty").rmdir()
+    other = start()
+    assert other.say("allow 1") == "ok"
+    assert other.say(f"load {section} -") == "ok"
+    for _ in range(2):
+        assert other.read(file, 1)[0] == BADF
+        assert other.readdir(sub, 0, 100)[0] == BADF
+        assert other.open("x", directory=sub)[0] == BADF
+        other = move(other, "-", "allow 1")
+
+
+def test_removed_file(
+    guest: HarnessGuest, move: Callable[..., HarnessGuest], tree: Path, section: Path
+) -> None:
+    """Contents, position, what is shared and what may be done survive, twice."""
+    both = guest.must_open("file", rights=FD_READ | FD_WRITE)
+    reading = guest.must_open("file", rights=FD_READ)
+    writing = guest.must_open("file", rights=FD_WRITE, fdflags=APPEND)
+    other_file = guest.must_open("dir/inner", rights=FD_READ)
     assert guest.unlink("file") == SUCCESS
     (tree / "file").write_text("another file of this name")
+    assert guest.read(reading, 6) == (SUCCESS, b"hello ")
+    for _ in range(2):
+        stats = {fd: guest.fdstat(fd) for fd in (both, reading, writing)}
+        guest = move(guest)
+        assert {fd: guest.fdstat(fd) for fd in stats} == stats
+        first = section.read_bytes()
+        guest.save(section)
+        assert len(section.read_bytes()) == len(first)
+    assert guest.read(reading, 100) == (SUCCESS, b"world")
+    assert guest.write(writing, b"!") == (SUCCESS, 1)
+    assert guest.read(reading, 100) == (SUCCESS, b"!")
+    assert guest.write(both, b"J") == (SUCCESS, 1)
+    assert guest.write(reading, b"x")[0] == BADF
+    assert guest.seek(reading, 0, 0) == (SUCCESS, 0)
+    assert guest.read(reading, 100) == (SUCCESS, b"Jello world!")
+    assert guest.read(other_file, 100) == (SUCCESS, b"inner")
+    assert (tree / "file").read_text() == "another file of this name"
+
+
+def test_packed_files(
+    guest: HarnessGuest, move: Callable[..., HarnessGuest], tree: Path, tmp_path: Path
+) -> None:
+    """With its files, a program goes on where there are none."""
+    new = guest.must_open("new", CREAT, FD_READ | FD_WRITE)
+    big = bytes(range(256)) * 1000
+    assert guest.write(new, big[:60_000]) == (SUCCESS, 60_000)
+    with (tree / "new").open("ab") as file:
+        file.write(big[60_000:])
+    inner = guest.must_open("dir/inner", rights=FD_READ)
+    assert guest.read(inner, 2) == (SUCCESS, b"in")
+    assert guest.say("pack 1") == "ok"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    other = move(guest, f"{elsewhere}::/d")
+    assert other.read(inner, 100) == (SUCCESS, b"ner")
+    assert (elsewhere / "new").read_bytes() == big
+    assert other.read(new, 10) == (SUCCESS, big[60_000:60_010])
+    assert sorted(path.name for path in elsewhere.rglob("*")) == ["dir", "inner", "new"]
+    before = (tree / "dir" / "inner").stat().st_mtime_ns
+    os.utime(tree / "dir" / "inner", ns=(before, before + 5))
+    assert move(guest).read(inner, 100) == (SUCCESS, b"ner"), "only the time differs"
+
+
+def test_packed_files_replace_nothing(
+    guest: HarnessGuest, start: StartGuest, section: Path, tree: Path
+) -> None:
+    guest.must_open("file", rights=FD_READ)
+    assert guest.say("pack 1") == "ok"
     guest.save(section)
-    assert refuse(start, section).endswith("it had been removed when the snapshot was written")
+    rewrite(tree / "file", "HELLO WORLD")
+    assert refuse(start, section).endswith(CHANGED)
+    assert (tree / "file").read_text() == "HELLO WORLD"
+
+
+def test_standard_input_goes_on(start: StartGuest, section: Path, tmp_path: Path) -> None:
+    """A file is read from where it was, and one that is too short is noticed."""
+    whole = tmp_path / "input"
+    whole.write_bytes(b"0123456789")
+    guest = start(stdin=whole.open("rb"))
+    assert guest.init() == "ok"
+    assert guest.read(0, 4) == (SUCCESS, b"0123")
+    guest.save(section)
+    other = start(stdin=whole.open("rb"))
+    assert other.say(f"load {section} -") == "ok"
+    assert other.read(0, 100) == (SUCCESS, b"456789")
+    whole.write_bytes(b"012")
+    short = start(stdin=whole.open("rb"))
+    assert short.say(f"load {section} -").startswith(
+        "standard input is a file of 3 bytes, of which 4 had been read"
+    )
 
 
 def test_missing_directory(
@@ -271,7 +400,24 @@ def make_section(*rows: bytes, clocks: bytes | None = None, count: int | None = 
 
 
 PREOPEN: Final = row(3, 1, 3, b"/d", b"/")
+FILE: Final = row(4, 3, 4, b"f", base_fd=3)
 HOSTILE: Final[dict[str, bytes]] = {
+    "listener no address": make_section(row(3, 4, 6)),
+    "listener's path": make_section(row(3, 4, 6, b"x", b"127.0.0.1:1")),
+    "listener's base": make_section(row(3, 4, 6, host=b"127.0.0.1:1", base_fd=0)),
+    "listener's address long": make_section(row(3, 4, 6, host=b"1" * 300)),
+    "connection's address": make_section(row(3, 5, 6, host=b"127.0.0.1:1")),
+    "connection's type": make_section(row(3, 5, 4)),
+    "packed none": make_section(PREOPEN, FILE) + struct.pack("<I", 0),
+    "packed too many": make_section(PREOPEN, FILE) + struct.pack("<I", 1 << 31),
+    "packed no descriptor": make_section(PREOPEN, FILE) + struct.pack("<IIQ", 1, 0, 0),
+    "packed twice": make_section(PREOPEN, FILE) + struct.pack("<IIIIQ", 1, 2, 4, 4, 0),
+    "packed again": make_section(PREOPEN, FILE) + struct.pack("<IIIQIIQ", 2, 1, 4, 0, 1, 4, 0),
+    "packed no file": make_section(PREOPEN, FILE) + struct.pack("<IIIQ", 1, 1, 5, 0),
+    "packed directory": make_section(PREOPEN, FILE) + struct.pack("<IIIQ", 1, 1, 3, 0),
+    "packed size": make_section(PREOPEN, FILE) + struct.pack("<IIIQ", 1, 1, 4, 1 << 63),
+    "packed short": make_section(PREOPEN, FILE) + struct.pack("<IIIQ", 1, 1, 4, 3) + b"ab",
+    "packed long": make_section(PREOPEN, FILE) + struct.pack("<IIIQ", 1, 1, 4, 1) + b"ab",
     "no descriptor number": make_section(row(65536, 0, 0, base_fd=0)),
     "hidden file": make_section(row(0x8000_0000, 3, 4, b"f", base_fd=3)),
     "twice": make_section(PREOPEN, PREOPEN),
@@ -323,6 +469,7 @@ def test_sound_sections(start: StartGuest, section: Path, tree: Path) -> None:
     root = row(0x8000_0007, 1, 3, b"/d", str(tree).encode())
     section.write_bytes(make_section(row(9, 3, 4, b"file", base_fd=0x8000_0007, offset=6), root))
     guest = start()
+    assert guest.say("allow 1") == "ok"
     assert guest.say(f"load {section} -") == "ok"
     assert guest.read(9, 100) == (SUCCESS, b"world")
     section.write_bytes(make_section(row(9, 3, 4, b"../secret", base_fd=0x8000_0007), root))

@@ -82,7 +82,9 @@ const uint32_t mvvm_module_count = 1;
 
 const struct mvvm_host_func mvvm_wasi_funcs[] = {{NULL, NULL, NULL, NULL}};
 
-void mvvm_wasi_save(struct mvvm_writer *w)
+struct mvvm_wasi_settings mvvm_wasi_settings;
+
+const char *mvvm_wasi_save(struct mvvm_writer *w)
 {
     mvvm_write_u32(w, 0); /* arguments */
     mvvm_write_u32(w, 0); /* environment */
@@ -92,6 +94,7 @@ void mvvm_wasi_save(struct mvvm_writer *w)
     mvvm_write_u8(w, 0); /* no interrupted wait */
     mvvm_write_u64(w, 0);
     mvvm_write_u32(w, 0); /* descriptors */
+    return NULL;
 }
 
 const char *mvvm_wasi_load(struct mvvm_reader *r, const char *dirs, bool *bad_snapshot)

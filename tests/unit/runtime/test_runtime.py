@@ -23,7 +23,7 @@ from mvvm_aot.wasmparser.types import ValType
 HERE: Final = Path(__file__).resolve().parent
 RUNTIME: Final = HERE.parents[2] / "runtime"
 # What the fake module stands in for, or an executable's own entry.
-LEFT_OUT: Final = ("wasi_", "os_file", "os_path", "main", "note")
+LEFT_OUT: Final = ("wasi_", "os_file", "os_path", "os_socket", "main", "note")
 ARCH: Final = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 
 
