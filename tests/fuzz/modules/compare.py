@@ -96,8 +96,10 @@ def compare(
     try:
         for roundtrip in (0, *roundtrips):
             way = Variant(variant.target, variant.opt_level, roundtrip, variant.migration)
-            # To leave at each point of a stack that gets full takes for ever.
-            deep = [n for n, subject in enumerate(batch) if roundtrip and subject.program.exhausts]
+            # To leave at each point of a stack that gets full takes for ever; without points
+            # LLVM makes an endless loop of endless recursion.
+            endless = roundtrip or not variant.migration
+            deep = [n for n, subject in enumerate(batch) if endless and subject.program.exhausts]
             for number, got in run(executable, way, deep).items():
                 if kind_of(got, batch[number].wanted):
                     yield Finding(batch[number], way, got)
