@@ -9,7 +9,7 @@ ZIG_PATH := import ziglang; print(ziglang.__path__[0] + "/zig")
 C_FLAGS := -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Werror
 BUILD := build
 
-.PHONY: help setup qemu demo test check lint format gen c-warnings bless spec bench clean
+.PHONY: help setup qemu demo test check lint format gen c-warnings bless spec fuzz bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make test    all tests"
 	@echo "make check   lint, types, generated files, C warnings, all tests"
 	@echo "make spec    the specification's scripts (SPEC=folder with .wast files)"
+	@echo "make fuzz    random programs for a while (SECONDS=60 SEED=0)"
 	@echo "make bless   rewrite the expected output of the golden tests"
 	@echo "make gen     rewrite generated files"
 	@echo "make bench   measure"
@@ -83,6 +84,11 @@ SPEC ?= spec-2.0
 spec: $(STAMP) qemu
 	@test -d "$(SPEC)" || { echo "say where the .wast files are: make spec SPEC=folder"; exit 1; }
 	$(BIN)/python -m tests.spec $(sort $(wildcard $(SPEC)/*.wast $(SPEC)/simd/*.wast))
+
+SECONDS ?= 60
+SEED ?= 0
+fuzz: $(STAMP) qemu
+	$(BIN)/python -m tests.fuzz.modules --seconds $(SECONDS) --seed $(SEED) --out $(BUILD)/fuzz
 
 bench: $(STAMP) qemu
 	$(BIN)/python -m bench
