@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.fuzz.modules import compare
 from tests.fuzz.modules.compare import Finding, prepare, subjects
 from tests.fuzz.modules.execute import Executable, Variant
 from tests.fuzz.modules.generate import generate
+from tests.fuzz.modules.moves import Ending, Mover, move
 from tests.fuzz.modules.program import encode
 from tests.fuzz.modules.shrink import Shrinker
 
@@ -59,6 +61,26 @@ def test_programs_end_and_do_something() -> None:
 def test_same_answer(variant: Variant, roundtrips: tuple[int, ...], tmp_path: Path) -> None:
     found = list(compare.compare(subjects(SEEDS), variant, roundtrips, tmp_path))
     assert not found, "\n".join(map(str, found))
+
+
+def test_programs_move_between_isas(tmp_path: Path) -> None:
+    for seed in SEEDS[:4]:
+        assert not move(seed, 4, tmp_path), seed
+
+
+def test_a_move_that_goes_wrong_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a restored memory that differs."""
+    mover = Mover(SEEDS[0], tmp_path)
+    real = mover.run
+    assert real("x86_64").state.startswith("memory ")
+
+    def run(self: Mover, target: str, **variables: str) -> Ending:
+        found = real(target, **variables)
+        return replace(found, state="memory 0") if "MVVM_RESTORE" in variables else found
+
+    monkeypatch.setattr(Mover, "run", run)
+    (text,) = mover.differences(1)
+    assert text.startswith("point ") and "memory 0" in text
 
 
 def test_a_difference_is_found_and_shrunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

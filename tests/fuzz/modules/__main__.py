@@ -17,9 +17,11 @@ from mvvm_aot.targets import TARGETS
 from .compare import Finding, choose_variants, compare, prepare, subjects
 from .execute import Variant
 from .generate import generate
+from .moves import move
 from .shrink import Shrinker
 
-BATCH: Final = 12
+BATCH: Final = 12  # of which one is moved between ISAs
+MOMENTS: Final = 6  # at which it is moved
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -78,6 +80,11 @@ def search(given: argparse.Namespace) -> int:
                     seen.add(key)
                     findings += 1
                     save(finding, given.out, given.shrink)
+            moved = random.Random(seed).randrange(seed, seed + BATCH)
+            ways["moved"] += 1
+            for text in move(moved, MOMENTS, Path(scratch)):
+                findings += 1
+                print(f"seed {moved} as an application: {text}", flush=True)
             seed += BATCH
             programs += len(batch)
             if time.monotonic() - told > 30:

@@ -40,7 +40,7 @@ _INTEGERS: Final = (
     65535,
     65536,
 )
-_NANS: Final = {F32: 0x7FC00000, F64: 0x7FF8 << 48}
+NANS: Final = {F32: 0x7FC00000, F64: 0x7FF8 << 48}
 _FLOATS: Final = {  # bits: zeros, ones, extremes, subnormals, infinities, NaNs, integers' borders
     F32: (
         *(0, 0x80000000, 0x3F800000, 0xBF800000, 0x40490FDB, 0x00000001, 0x7F7FFFFF, 0x7F800000),
@@ -80,8 +80,8 @@ _MAKES_NANS: Final = {
     and op.text[6:].partition("_")[0] in _ARITHMETIC
 }
 _LANE_NANS: Final = {
-    "f32x4": int.from_bytes(_NANS[F32].to_bytes(4, "little") * 4, "little"),
-    "f64x2": int.from_bytes(_NANS[F64].to_bytes(8, "little") * 2, "little"),
+    "f32x4": int.from_bytes(NANS[F32].to_bytes(4, "little") * 4, "little"),
+    "f64x2": int.from_bytes(NANS[F64].to_bytes(8, "little") * 2, "little"),
 }
 
 
@@ -281,7 +281,7 @@ class Expressions:
 
     def visible(self, valtype: ValType, depth: int) -> Node:
         """Return a value whose bits are determined."""
-        if valtype not in _NANS:
+        if valtype not in NANS:
             return self.expression(valtype, depth)
         if self.rng.random() < 0.4:
             return self.exact_float(valtype, depth)
@@ -292,7 +292,7 @@ class Expressions:
         valtype = value.types[0]
         kept, get = self._tee(value)
         test = plain(BY_TEXT[f"{valtype.text}.eq"], get(), get())
-        args = [kept, const(valtype, _NANS[valtype]), test]
+        args = [kept, const(valtype, NANS[valtype]), test]
         return Node(BY_TEXT["select"], (), args, (valtype,), cleans=True)
 
     def _clean_vector(self, op: Op, depth: int) -> Node:

@@ -6,7 +6,7 @@ the block bears, so that blocks can be added and removed around it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
@@ -28,6 +28,9 @@ HOST_FUNCS: Final = (
     ("mix", FuncType((_I64,), (_I64,))),
     ("swap", FuncType((_I32, _F64), (_F64, _I32))),
 )
+
+Imports = Sequence[tuple[str, str, FuncType]]
+HOST_IMPORTS: Final = tuple((MODULE, name, kind) for name, kind in HOST_FUNCS)
 
 _ELSE: Final = BY_TEXT["else"]
 _END: Final = BY_TEXT["end"]
@@ -137,9 +140,10 @@ def _limits(limits: Limits) -> bytes:
 class _Encoder:
     """Encodes expressions; collects the types that they need."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, imports: Imports, shift: int) -> None:
         self.types: dict[FuncType, int] = {}
-        for _, func_type in HOST_FUNCS:
+        self.shift = shift
+        for _, _, func_type in imports:
             self.type_index(func_type)
         for func_type in (*program.types, *(function.type for function in program.functions)):
             self.type_index(func_type)
@@ -192,6 +196,8 @@ class _Encoder:
             case Imm.LABELS:
                 labels, default = value
                 return builder.vec(*map(self._depth, labels)) + self._depth(default)
+            case Imm.FUNC:
+                return builder.u32(value + self.shift)
             case Imm.TYPE:
                 return builder.u32(self.type_index(value))
             case Imm.MEMARG:
@@ -213,9 +219,16 @@ class _Encoder:
                 return builder.u32(value)
 
 
-def encode(program: Program) -> bytes:
-    """Return the module's bytes."""
-    encoder = _Encoder(program)
+def encode(
+    program: Program,
+    imports: Imports = HOST_IMPORTS,
+    shift: int = 0,
+    exports: Mapping[str, int] | None = None,
+) -> bytes:
+    """Return the module's bytes; ``shift`` is added to all indices of functions."""
+    encoder = _Encoder(program, imports, shift)
+    if exports is None:
+        exports = {f"e{number}": index for number, index in enumerate(program.exports)}
     codes = []
     for function in program.functions:
         runs = [(len(list(run)), valtype) for valtype, run in groupby(function.locals)]
@@ -223,36 +236,36 @@ def encode(program: Program) -> bytes:
         content = builder.vec(*local_runs) + encoder.body(function.body, 0)
         codes.append(builder.u32(len(content)) + content)
     sections = [
-        (builder.IMPORT, _imports(encoder)),
+        (builder.IMPORT, _imports(encoder, imports)),
         (builder.FUNCTION, [builder.u32(encoder.type_index(f.type)) for f in program.functions]),
         (builder.TABLE, [_types([t.elem]) + _limits(t.limits) for t in program.tables]),
         (builder.MEMORY, [_limits(program.memory)]),
         (builder.GLOBAL, [_global(encoder, item) for item in program.globals]),
-        (builder.EXPORT, _exports(program)),
-        (builder.ELEM, _elems(encoder, program)),
+        (builder.EXPORT, _exports(exports, shift)),
+        (builder.ELEM, _elems(encoder, program, len(imports) - shift)),
     ]
     types = [builder.func_type(_types(item.params), _types(item.results)) for item in encoder.types]
     out = builder.HEADER + builder.section(builder.TYPE, builder.vec(*types))
     for number, items in sections:
         if number == builder.ELEM and program.start is not None:
-            out += builder.section(builder.START, builder.u32(program.start))
+            out += builder.section(builder.START, builder.u32(program.start + shift))
         out += builder.section(number, builder.vec(*items))
     out += builder.section(builder.DATA_COUNT, builder.u32(len(program.data)))
     out += builder.section(builder.CODE, builder.vec(*codes))
     return out + builder.section(builder.DATA, builder.vec(*map(_data, program.data)))
 
 
-def _imports(encoder: _Encoder) -> list[bytes]:
+def _imports(encoder: _Encoder, imports: Imports) -> list[bytes]:
     return [
-        builder.name(MODULE) + builder.name(name) + b"\0" + builder.u32(encoder.type_index(kind))
-        for name, kind in HOST_FUNCS
+        builder.name(module) + builder.name(name) + b"\0" + builder.u32(encoder.type_index(kind))
+        for module, name, kind in imports
     ]
 
 
-def _exports(program: Program) -> list[bytes]:
+def _exports(exports: Mapping[str, int], shift: int) -> list[bytes]:
     entries = [
-        builder.name(f"e{number}") + b"\0" + builder.u32(func_index)
-        for number, func_index in enumerate(program.exports)
+        builder.name(name) + b"\0" + builder.u32(func_index + shift)
+        for name, func_index in exports.items()
     ]
     return [*entries, builder.name("memory") + b"\2\0"]
 
@@ -265,9 +278,9 @@ def _const(value: int) -> bytes:
     return builder.I32_CONST + builder.s64(value) + builder.END
 
 
-def _elems(encoder: _Encoder, program: Program) -> list[bytes]:
+def _elems(encoder: _Encoder, program: Program, imported: int) -> list[bytes]:
     """Encode the segments, and a declarative one that makes every function referable."""
-    count = len(HOST_FUNCS) + len(program.functions)
+    count = imported + encoder.shift + len(program.functions)
     declared = b"\3\0" + builder.vec(*map(builder.u32, range(count)))
     segments = []
     for elem in program.elems:
