@@ -15,7 +15,8 @@ from bench.machine import describe_machine
 from bench.moves import measure_moves
 from bench.report import render
 from bench.translation import measure_translation
-from tests.migrate.lua_build import NoSources, build_lua
+from tests.migrate.lua_build import build_lua
+from tests.migrate.sources import NoSources
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 RESULTS: Final = ROOT / "bench" / "results"

@@ -7,7 +7,8 @@ from typing import Final
 
 import pytest
 
-from tests.migrate.lua_build import NoSources, build_lua
+from tests.migrate.lua_build import build_lua
+from tests.migrate.sources import NoSources
 from tests.migrate.test_moves import journey, move_at_random
 from tests.programs.catalog import Program
 from tests.programs.native import Builder

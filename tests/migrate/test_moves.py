@@ -59,6 +59,7 @@ class Journey:
     folder: Path
     program: Program
     executables: dict[str, Path]
+    dirs: str = ""
     stdin: int = subprocess.DEVNULL
     restore: Path | None = None
     output: bytes = b""
@@ -67,7 +68,12 @@ class Journey:
 
     def start(self, isa: str) -> subprocess.Popen[bytes]:
         """Start, or go on, on an ISA."""
-        variables = {"MVVM_SNAPSHOT": str(self.folder / f"hop-{self.hops}.snap"), **POISON}
+        variables = {
+            "MVVM_SNAPSHOT": str(self.folder / f"hop-{self.hops}.snap"),
+            "MVVM_DIRS": self.dirs,
+            "MVVM_ALLOW_CHANGED_FILES": "0",  # nobody else writes to them
+            **POISON,
+        }
         if self.restore is not None:
             variables["MVVM_RESTORE"] = str(self.restore)
         return spawn(
@@ -106,11 +112,21 @@ def wait_until_ready(process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.002)
 
 
-def journey(builder: Builder, program: Program, folder: Path, wasm: Path | None = None) -> Journey:
+def journey(
+    builder: Builder,
+    program: Program,
+    folder: Path,
+    wasm: Path | None = None,
+    *,
+    opt_level: int = 2,
+    dirs: str = "",
+) -> Journey:
     """Return a journey that has not begun."""
     module = wasm or builder.module(program)
-    builder.order(module, [Variant(isa) for isa in ISAS])
-    return Journey(folder, program, {isa: builder.executable(module, Variant(isa)) for isa in ISAS})
+    variants = {isa: Variant(isa, opt_level) for isa in ISAS}
+    builder.order(module, variants.values())
+    executables = {isa: builder.executable(module, variant) for isa, variant in variants.items()}
+    return Journey(folder, program, executables, dirs)
 
 
 def travel(trip: Journey, moves: int, pauses: Callable[[], float]) -> int:
@@ -128,7 +144,7 @@ def travel(trip: Journey, moves: int, pauses: Callable[[], float]) -> int:
 
 def unmoved(trip: Journey) -> bytes:
     """Return the output of a run that stays on x86-64."""
-    stay = Journey(trip.folder, trip.program, trip.executables)
+    stay = Journey(trip.folder, trip.program, trip.executables, trip.dirs)
     assert stay.end(stay.start("x86_64")) == 0, stay.errors
     return stay.output
 

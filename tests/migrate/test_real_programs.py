@@ -1,0 +1,87 @@
+"""SQLite, bzip2 and C++ are stopped at random moments and go on on the other ISA each time."""
+
+from __future__ import annotations
+
+import bz2
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+import wasmtime
+
+from tests.migrate.real_builds import build_bzip2, build_sqlite, build_words
+from tests.migrate.sources import NoSources
+from tests.migrate.test_moves import journey, move_at_random
+from tests.programs.catalog import Program
+from tests.programs.native import Builder
+
+STOPS: Final = 8
+INPUT_SIZE: Final = 3 << 20
+
+
+def build(how: Callable[[Path], Path], folder: Path) -> Path:
+    """Build; without the sources the test fails, and says why."""
+    try:
+        return how(folder)
+    except NoSources as error:
+        pytest.fail(f"sources of another project are needed: {error}")
+
+
+def by_wasmtime(wasm: Path, program: Program, folder: Path) -> bytes:
+    """Return a program's output under wasmtime, with `folder` as /d."""
+    config = wasmtime.WasiConfig()
+    config.argv = [program.name, *program.args]
+    config.preopen_dir(str(folder), "/d")
+    output = folder / "wasmtime.out"
+    config.stdout_file = str(output)
+    engine = wasmtime.Engine()
+    store = wasmtime.Store(engine)
+    store.set_wasi(config)
+    linker = wasmtime.Linker(engine)
+    linker.define_wasi()
+    instance = linker.instantiate(store, wasmtime.Module.from_file(engine, str(wasm)))
+    start = instance.exports(store)["_start"]
+    assert isinstance(start, wasmtime.Func)
+    try:
+        start(store)
+    except wasmtime.ExitTrap as trap:
+        assert trap.code == 0
+    return output.read_bytes()
+
+
+def test_sqlite(builder: Builder, tmp_path: Path) -> None:
+    wasm = build(build_sqlite, tmp_path)
+    data = tmp_path / "data"
+    data.mkdir()
+    program = Program("sqlite", "", args=("25",))
+    trip = journey(builder, program, tmp_path, wasm, opt_level=1, dirs=f"{data}::/d")
+    wanted = move_at_random(trip, STOPS, seed=3)
+    assert wanted == by_wasmtime(wasm, program, data)
+    assert wanted.count(b"\n") > 250
+    assert b"\nok\n" in wanted, "PRAGMA integrity_check"
+    assert b"cannot open" not in wanted
+    assert trip.output == wanted
+
+
+def test_bzip2(builder: Builder, tmp_path: Path) -> None:
+    wasm = build(build_bzip2, tmp_path)
+    chance = random.Random(7)
+    words = [bytes(chance.choices(b"abcdefgh ", k=chance.randint(1, 12))) for _ in range(2000)]
+    text = b"".join(chance.choices(words, k=INPUT_SIZE // 6))[:INPUT_SIZE]
+    (tmp_path / "input").write_bytes(text)
+    program = Program("bzip2", "")
+    trip = journey(builder, program, tmp_path, wasm, opt_level=1, dirs=f"{tmp_path}::/d")
+    wanted = bz2.compress(text, 9)
+    move_at_random(trip, STOPS, seed=4)
+    assert (tmp_path / "output").read_bytes() == wanted
+
+
+def test_cplusplus(builder: Builder, tmp_path: Path) -> None:
+    wasm = build_words(tmp_path)
+    program = Program("words", "", args=("300",))
+    trip = journey(builder, program, tmp_path, wasm, opt_level=1)
+    wanted = move_at_random(trip, STOPS, seed=5)
+    assert wanted == by_wasmtime(wasm, program, tmp_path)
+    assert trip.output == wanted
