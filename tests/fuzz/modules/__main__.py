@@ -80,7 +80,7 @@ def search(given: argparse.Namespace) -> int:
                     seen.add(key)
                     findings += 1
                     save(finding, given.out, given.shrink)
-            moved = random.Random(seed).randrange(seed, seed + BATCH)
+            moved = random.Random(seed).choice(batch).seed  # one that does not take too long
             ways["moved"] += 1
             for text in move(moved, MOMENTS, Path(scratch)):
                 findings += 1
