@@ -52,9 +52,10 @@ static void serve_requests(void)
 {
     static struct mvvm_request request;
     while (mvvm_take_request(&request)) {
-        mvvm_wasi_settings.with_files = mvvm_options.with_files || request.with_files;
+        const bool always = mvvm_wasi_settings.with_files;
+        mvvm_wasi_settings.with_files = always || request.with_files;
         const char *error = mvvm_checkpoint_write(request.path, request.reason, false);
-        mvvm_wasi_settings.with_files = mvvm_options.with_files;
+        mvvm_wasi_settings.with_files = always;
         mvvm_answer_request(&request, error);
         if (error == NULL && request.stop)
             end_checkpointed();

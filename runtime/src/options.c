@@ -77,7 +77,6 @@ void mvvm_options_parse(const char *program)
         .restore_path = nonempty("MVVM_RESTORE"),
         .dirs = nonempty("MVVM_DIRS"),
         .control_dir = nonempty("MVVM_CONTROL_DIR"),
-        .with_files = is_on("MVVM_WITH_FILES", false),
         .sync = is_on("MVVM_SYNC", true),
         .checkpoint_every = seconds("MVVM_CHECKPOINT_EVERY"),
         .stack_size =
@@ -86,7 +85,7 @@ void mvvm_options_parse(const char *program)
     mvvm_wasi_settings = (struct mvvm_wasi_settings){
         .listen = nonempty("MVVM_LISTEN"),
         .allow_changed_files = is_on("MVVM_ALLOW_CHANGED_FILES", false),
-        .with_files = mvvm_options.with_files,
+        .with_files = is_on("MVVM_WITH_FILES", false),
         .refuse_connections = refuses_connections(),
     };
     if (mvvm_options.stack_size < MIN_STACK_SIZE)

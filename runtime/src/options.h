@@ -11,8 +11,7 @@ struct mvvm_options {
     const char *restore_path;  /* NULL: start */
     const char *dirs;
     const char *control_dir;
-    bool with_files; /* into every snapshot; a request may ask for it as well */
-    bool sync;       /* snapshots are forced to the disk */
+    bool sync; /* snapshots are forced to the disk */
     double checkpoint_every; /* 0: never */
     size_t stack_size;
 };

@@ -1,4 +1,4 @@
-/* What os_file.c and os_path.c share; nobody else includes it. */
+/* What os_file.c, os_path.c and os_socket.c share; nobody else includes it. */
 #ifndef MVVM_OS_FILE_H
 #define MVVM_OS_FILE_H
 

@@ -191,7 +191,7 @@ int mvvm_wasi_unpack_removed(struct mvvm_wasi_packed *file, const struct mvvm_os
 int mvvm_wasi_unpack(const struct mvvm_wasi_packed *file, int root, const char *path,
                      uint64_t mtime_ns)
 {
-    char scratch[MVVM_WASI_MAX_PATH + 16];
+    char scratch[MVVM_WASI_MAX_PATH + 40];
     const struct mvvm_os_open how = {.write = true, .create = true, .exclusive = true};
     for (const char *slash = strchr(path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         snprintf(scratch, sizeof scratch, "%.*s", (int)(slash - path), path);
@@ -199,8 +199,8 @@ int mvvm_wasi_unpack(const struct mvvm_wasi_packed *file, int root, const char *
         if (result < 0 && result != -WASI_EXIST)
             return -result;
     }
-    snprintf(scratch, sizeof scratch, "%s.unpacking", path);
-    mvvm_os_remove_beneath(root, scratch, false);
+    snprintf(scratch, sizeof scratch, "%s.%llx.unpacking", path,
+             (unsigned long long)mvvm_os_realtime_ns()); /* nobody else's: else it is not made */
     int fd = mvvm_os_open_beneath(root, scratch, &how);
     if (fd < 0)
         return -fd;

@@ -60,7 +60,8 @@ static int read_some(struct mvvm_instance *instance, const uint64_t *args, uint6
         return WASI_BADF;
     if (mvvm_wasi_was_reset(entry))
         return WASI_CONNRESET;
-    int error = mvvm_wasi_load_iovecs(instance, mvvm_arg32(args, 1), mvvm_arg32(args, 2), iovecs, &count);
+    int error = mvvm_wasi_load_iovecs(instance, mvvm_arg32(args, 1), mvvm_arg32(args, 2), iovecs,
+                                      &count);
     if (error != WASI_SUCCESS)
         return error;
     void *out = mvvm_guest(instance, mvvm_arg32(args, result), 4);
@@ -161,7 +162,8 @@ static int write_some(struct mvvm_instance *instance, const uint64_t *args, uint
         return WASI_BADF;
     if (mvvm_wasi_was_reset(entry))
         return WASI_CONNRESET;
-    int error = mvvm_wasi_load_iovecs(instance, mvvm_arg32(args, 1), mvvm_arg32(args, 2), iovecs, &count);
+    int error = mvvm_wasi_load_iovecs(instance, mvvm_arg32(args, 1), mvvm_arg32(args, 2), iovecs,
+                                      &count);
     if (error != WASI_SUCCESS)
         return error;
     void *out = mvvm_guest(instance, mvvm_arg32(args, result), 4);

@@ -150,22 +150,36 @@ int mvvm_wasi_sock_accept(struct mvvm_instance *instance, const uint64_t *args)
     return WASI_SUCCESS;
 }
 
-/* Receives until there is something, or until `all` of it is there. What has been received counts
- * when an error or a checkpoint comes between. */
-static int receive(const struct mvvm_wasi_fd *entry, struct mvvm_os_iovec *iovecs, size_t count,
-                   uint32_t flags, uint32_t *received)
+/* What sock_recv and sock_send begin alike: the connection, the flags (the argument 3) and the
+ * buffers. */
+static int load_transfer(struct mvvm_instance *instance, const uint64_t *args, uint64_t right,
+                         uint32_t known_flags, const struct mvvm_wasi_fd **entry,
+                         struct mvvm_os_iovec *iovecs, size_t *count)
 {
-    *received = 0;
+    int error = find_connection(mvvm_arg32(args, 0), right, entry);
+    if (error != WASI_SUCCESS)
+        return error;
+    if (mvvm_arg32(args, 3) & 0xFFFF & ~known_flags)
+        return WASI_INVAL;
+    return mvvm_wasi_load_iovecs(instance, mvvm_arg32(args, 1), mvvm_arg32(args, 2), iovecs, count);
+}
+
+/* Waits, then sends or receives: what can be, or with WAITALL everything. What has been transferred
+ * counts when an error or a checkpoint comes between. */
+static int transfer(const struct mvvm_wasi_fd *entry, struct mvvm_os_iovec *iovecs, size_t count,
+                    bool sending, uint32_t flags, uint32_t *transferred)
+{
+    *transferred = 0;
     while (count > 0) {
-        int error = mvvm_wasi_wait(entry, false);
-        int64_t size = -error;
-        if (error == WASI_SUCCESS)
-            size = mvvm_os_receive(entry->host_fd, iovecs, count, flags & RIFLAG_PEEK);
+        int64_t size = -mvvm_wasi_wait(entry, sending);
+        if (size == 0)
+            size = sending ? mvvm_os_send(entry->host_fd, iovecs, count)
+                           : mvvm_os_receive(entry->host_fd, iovecs, count, flags & RIFLAG_PEEK);
         if ((size == -WASI_AGAIN && !(entry->flags & WASI_FDFLAG_NONBLOCK)) || size == -WASI_INTR)
             continue;
         if (size < 0)
-            return *received > 0 ? WASI_SUCCESS : (int)-size;
-        *received += (uint32_t)size;
+            return *transferred > 0 ? WASI_SUCCESS : (int)-size;
+        *transferred += (uint32_t)size;
         mvvm_wasi_advance(&iovecs, &count, (uint64_t)size);
         if (size == 0 || flags & RIFLAG_PEEK || !(flags & RIFLAG_WAITALL))
             break;
@@ -178,19 +192,15 @@ int mvvm_wasi_sock_recv(struct mvvm_instance *instance, const uint64_t *args)
     struct mvvm_os_iovec iovecs[MVVM_WASI_MAX_IOVECS];
     size_t count;
     const struct mvvm_wasi_fd *entry;
-    uint32_t received, flags = mvvm_arg32(args, 3) & 0xFFFF;
+    uint32_t received;
     void *size_out = mvvm_guest(instance, mvvm_arg32(args, 4), 4);
     void *flags_out = mvvm_guest(instance, mvvm_arg32(args, 5), 2);
-    int error = find_connection(mvvm_arg32(args, 0), WASI_RIGHT_FD_READ, &entry);
-    if (error == WASI_SUCCESS && flags & ~(uint32_t)(RIFLAG_PEEK | RIFLAG_WAITALL))
-        error = WASI_INVAL;
-    if (error == WASI_SUCCESS)
-        error = mvvm_wasi_load_iovecs(instance, mvvm_arg32(args, 1), mvvm_arg32(args, 2), iovecs,
-                                      &count);
+    int error = load_transfer(instance, args, WASI_RIGHT_FD_READ, RIFLAG_PEEK | RIFLAG_WAITALL,
+                              &entry, iovecs, &count);
     if (error == WASI_SUCCESS && (size_out == NULL || flags_out == NULL))
         error = WASI_FAULT;
     if (error == WASI_SUCCESS)
-        error = receive(entry, iovecs, count, flags, &received);
+        error = transfer(entry, iovecs, count, false, mvvm_arg32(args, 3), &received);
     if (error != WASI_SUCCESS)
         return error;
     mvvm_store32(size_out, received);
@@ -203,32 +213,16 @@ int mvvm_wasi_sock_send(struct mvvm_instance *instance, const uint64_t *args)
     struct mvvm_os_iovec iovecs[MVVM_WASI_MAX_IOVECS];
     size_t count;
     const struct mvvm_wasi_fd *entry;
+    uint32_t sent;
     void *out = mvvm_guest(instance, mvvm_arg32(args, 4), 4);
-    int error = find_connection(mvvm_arg32(args, 0), WASI_RIGHT_FD_WRITE, &entry);
-    if (error == WASI_SUCCESS && mvvm_arg32(args, 3) & 0xFFFF)
-        error = WASI_INVAL;
-    if (error == WASI_SUCCESS)
-        error = mvvm_wasi_load_iovecs(instance, mvvm_arg32(args, 1), mvvm_arg32(args, 2), iovecs,
-                                      &count);
+    int error = load_transfer(instance, args, WASI_RIGHT_FD_WRITE, 0, &entry, iovecs, &count);
     if (error == WASI_SUCCESS && out == NULL)
         error = WASI_FAULT;
-    if (error != WASI_SUCCESS)
-        return error;
-    int64_t size = 0;
-    while (count > 0) {
-        error = mvvm_wasi_wait(entry, true);
-        if (error != WASI_SUCCESS)
-            return error;
-        size = mvvm_os_send(entry->host_fd, iovecs, count);
-        if (size != -WASI_AGAIN && size != -WASI_INTR)
-            break;
-        if (entry->flags & WASI_FDFLAG_NONBLOCK)
-            return WASI_AGAIN;
-    }
-    if (size < 0)
-        return (int)-size;
-    mvvm_store32(out, (uint32_t)size);
-    return WASI_SUCCESS;
+    if (error == WASI_SUCCESS)
+        error = transfer(entry, iovecs, count, true, 0, &sent);
+    if (error == WASI_SUCCESS)
+        mvvm_store32(out, sent);
+    return error;
 }
 
 int mvvm_wasi_sock_shutdown(struct mvvm_instance *instance, const uint64_t *args)

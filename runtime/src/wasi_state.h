@@ -1,4 +1,5 @@
-/* What wasi_state.c and wasi_snapshot.c share; nobody else includes it. */
+/* What the files share that make, save and load the state: wasi_state.c, wasi_snapshot.c,
+ * wasi_reopen.c, wasi_files.c and wasi_sock.c. Nobody else includes it. */
 #ifndef MVVM_WASI_STATE_H
 #define MVVM_WASI_STATE_H
 
@@ -53,6 +54,28 @@ int mvvm_wasi_unpack_removed(struct mvvm_wasi_packed *file, const struct mvvm_os
 int mvvm_wasi_unpack(const struct mvvm_wasi_packed *file, int root, const char *path,
                      uint64_t mtime_ns);
 bool mvvm_wasi_has_contents(int fd, const struct mvvm_wasi_packed *file);
+
+/* One descriptor of the section. */
+struct mvvm_wasi_row {
+    uint32_t fd; /* HIDDEN_FD plus a root's number: a pre-open that the guest has closed */
+    uint8_t kind, filetype;
+    uint16_t flags;
+    uint64_t rights_base, rights_inheriting, offset;
+    uint32_t base_fd;
+    uint64_t size, mtime_ns;
+    char *path, *host_path;
+};
+#define MVVM_WASI_HIDDEN_FD 0x80000000u
+#define MVVM_WASI_REMOVED_SIZE UINT64_MAX
+
+struct mvvm_wasi_rows {
+    uint32_t count;
+    struct mvvm_wasi_row *items;
+};
+/* wasi_reopen.c: opens sound rows. NULL or a message. */
+const char *mvvm_wasi_open_rows(const struct mvvm_wasi_rows *rows,
+                                const struct mvvm_wasi_dirs *dirs,
+                                struct mvvm_wasi_packed_files *files);
 
 /* The descriptor of a pre-open. */
 struct mvvm_wasi_fd mvvm_wasi_preopen(uint32_t root);

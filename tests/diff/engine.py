@@ -31,20 +31,24 @@ def run_wasmtime(wasm: Path, program: Program, folder: Path) -> Outcome:
         data = folder / "data"
         data.mkdir()
         config.preopen_dir(str(data), "/data")
+    status = run_configured(wasm, config)
+    return Outcome(stdout.read_bytes(), status)
+
+
+def run_configured(wasm: Path, config: wasmtime.WasiConfig) -> int:
+    """Run a module's ``_start`` to its end, its output files closed; return the exit status."""
     engine = wasmtime.Engine()
     store = wasmtime.Store(engine)
     store.set_wasi(config)
     linker = wasmtime.Linker(engine)
     linker.define_wasi()
-    status = 0
     try:
         instance = linker.instantiate(store, wasmtime.Module.from_file(engine, str(wasm)))
         start = instance.exports(store)["_start"]
         assert isinstance(start, wasmtime.Func)
         start(store)
     except wasmtime.ExitTrap as error:
-        status = error.code
+        return error.code
     except wasmtime.Trap:
-        status = TRAPPED
-    del store, linker  # closes the output file
-    return Outcome(stdout.read_bytes(), status)
+        return TRAPPED
+    return 0

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -27,16 +28,30 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_c([SOURCE], out, C_FLAGS, "wasm32-wasi")
 
 
-def start(command: mvvm_aot.Command) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(
-        command.argv,
-        executable=command.program,
-        env=dict(command.env),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    wait_until_ready(process)
-    return process
+Start = Callable[[mvvm_aot.Command], subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Return a function that starts programs, none of which outlives the test."""
+    processes = []
+
+    def start_one(command: mvvm_aot.Command) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            command.argv,
+            executable=command.program,
+            env=dict(command.env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        processes.append(process)
+        wait_until_ready(process)
+        return process
+
+    yield start_one
+    for process in processes:
+        process.kill()
+        process.communicate()
 
 
 def talk(client: socket.socket, line: bytes) -> bytes:
@@ -63,7 +78,7 @@ def stop(process: subprocess.Popen[bytes]) -> bytes:
 
 
 @pytest.mark.parametrize("isa", ISAS)
-def test_a_server_moves(server: Path, isa: str, tmp_path: Path) -> None:
+def test_a_server_moves(server: Path, start: Start, isa: str, tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

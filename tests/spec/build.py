@@ -75,7 +75,9 @@ def _build(
         if validated is None:
             continue
         try:
-            code, description = _translate(validated, f"m{number}", type_ids, target, options)
+            code, description = translate_one(
+                validated, f"m{number}", type_ids, target, opt_level=options.opt_level
+            )
         except UnsupportedFeature as error:
             refused[str(number)] = ("feature", error.feature)
         except CodegenError as error:
@@ -89,18 +91,20 @@ def _build(
     return program, refused
 
 
-def _translate(
+def translate_one(
     validated: ValidatedModule,
     prefix: str,
     type_ids: Mapping[FuncType, int],
     target: Target,
-    options: Options,
+    *,
+    opt_level: int,
+    migration: bool = True,
 ) -> tuple[list[bytes], Description]:
-    """Translate one module, with its points and the proof, as an application's would be."""
-    plan = plan_points(validated, migration=True)
-    settings = pipeline.Options(target.name, opt_level=options.opt_level)
+    """Translate one module of several, with its points and the proof, as an application's."""
+    plan = plan_points(validated, migration=migration)
+    options = pipeline.Options(target.name, opt_level=opt_level, migration=migration)
     translation = pipeline.translate(
-        validated, plan, target, settings, Silence(), prefix=prefix, type_ids=type_ids
+        validated, plan, target, options, Silence(), prefix=prefix, type_ids=type_ids
     )
     description = replace(pipeline.describe(translation, prefix), type_ids=type_ids)
     return [code.data for code in translation.codes], description

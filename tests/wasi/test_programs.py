@@ -16,6 +16,7 @@ from mvvm_aot import api
 from mvvm_aot.errors import MvvmError
 from mvvm_aot.link import find_zig
 from mvvm_aot.targets import target_by_name
+from tests.diff.engine import run_configured
 
 PROGRAMS: Final = Path(__file__).with_name("programs")
 TARGETS: Final = ("x86_64", "aarch64")
@@ -71,20 +72,7 @@ def run_reference(wasm: Path, base: Path) -> tuple[int, bytes, dict[str, str]]:
     config.stdin_file = str(base / "stdin")
     config.stdout_file = str(base / "stdout")
     config.preopen_dir(str(root), "/d")
-    engine = wasmtime.Engine()
-    store = wasmtime.Store(engine)
-    store.set_wasi(config)
-    linker = wasmtime.Linker(engine)
-    linker.define_wasi()
-    instance = linker.instantiate(store, wasmtime.Module.from_file(engine, str(wasm)))
-    start = instance.exports(store)["_start"]
-    assert isinstance(start, wasmtime.Func)
-    status = 0
-    try:
-        start(store)
-    except wasmtime.ExitTrap as exit_trap:
-        status = exit_trap.code
-    del store, linker, instance
+    status = run_configured(wasm, config)
     return status, (base / "stdout").read_bytes(), contents(root)
 
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mvvm_aot import pipeline
 from mvvm_aot.cache import cache_folder
 from mvvm_aot.describe import Description, describe_modules
 from mvvm_aot.errors import MvvmError
 from mvvm_aot.link import link_executable
-from mvvm_aot.plan import plan_points
-from mvvm_aot.progress import Silence
-from mvvm_aot.targets import Target, target_by_name
-from mvvm_aot.wasmparser.types import FuncType
+from mvvm_aot.targets import target_by_name
 from mvvm_aot.wasmparser.validated import ValidatedModule
+from tests.spec.build import translate_one
 from tests.spec.execute import run_lines
 from tests.spec.modules import number_types
 
@@ -59,7 +56,14 @@ def build(modules: Sequence[ValidatedModule], variant: Variant, folder: Path) ->
     errors: dict[int, str] = {}
     for number, module in enumerate(modules):
         try:
-            code, description = _translate(module, f"m{number}", type_ids, target, variant)
+            code, description = translate_one(
+                module,
+                f"m{number}",
+                type_ids,
+                target,
+                opt_level=variant.opt_level,
+                migration=variant.migration,
+            )
         except MvvmError as error:
             errors[number] = f"error {error}"
         else:
@@ -75,24 +79,6 @@ def build(modules: Sequence[ValidatedModule], variant: Variant, folder: Path) ->
     path = Path(file.name)
     path.chmod(0o755)
     return Executable(path, numbers, errors)
-
-
-def _translate(
-    module: ValidatedModule,
-    prefix: str,
-    type_ids: Mapping[FuncType, int],
-    target: Target,
-    variant: Variant,
-) -> tuple[list[bytes], Description]:
-    plan = plan_points(module, migration=variant.migration)
-    options = pipeline.Options(
-        target.name, opt_level=variant.opt_level, migration=variant.migration
-    )
-    translation = pipeline.translate(
-        module, plan, target, options, Silence(), prefix=prefix, type_ids=type_ids
-    )
-    description = replace(pipeline.describe(translation, prefix), type_ids=type_ids)
-    return [code.data for code in translation.codes], description
 
 
 def run(executable: Executable, variant: Variant, leave_out: Sequence[int] = ()) -> dict[int, str]:

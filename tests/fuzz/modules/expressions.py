@@ -8,6 +8,7 @@ bits (``exact_float``), or goes through ``clean``, which replaces any NaN by the
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -120,7 +121,7 @@ def const(valtype: ValType, value: int) -> Node:
     return plain(BY_TEXT[_CONSTS[valtype]], imm=value)
 
 
-class Expressions:
+class Expressions(ABC):
     """Makes expressions for one function."""
 
     def __init__(self, rng: random.Random, program: Program, types: list[ValType]) -> None:
@@ -228,9 +229,9 @@ class Expressions:
             return self.structured(valtype, depth)
         return self.leaf(valtype)
 
+    @abstractmethod
     def structured(self, valtype: ValType, depth: int) -> Node:
         """Return a block, an if, a loop or a call; statements.py knows them."""
-        raise NotImplementedError
 
     def select(self, valtype: ValType, depth: int) -> Node:
         """Return a select, with types where it has to."""
