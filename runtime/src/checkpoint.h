@@ -33,6 +33,7 @@ _Noreturn void mvvm_continue(void);
 
 extern bool mvvm_test_active; /* every point leaves */
 extern bool mvvm_test_poison;
+extern uint64_t mvvm_test_moves; /* round trips made */
 
 struct mvvm_test_action {
     bool stop;           /* checkpoint and end */

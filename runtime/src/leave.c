@@ -81,7 +81,7 @@ static const char *create_other_stack(struct mvvm_stack *other)
 
 /* In place of going on: the frames are lifted, everything is poisoned, and the frames are written
  * to another stack. Frames that cannot move (of several modules, with a host's references) go on as
- * they are. */
+ * they are, and so does one that reaches below the stack, into the guard: its next call overflows. */
 static void roundtrip(void)
 {
     static struct mvvm_stack other;
@@ -90,6 +90,8 @@ static void roundtrip(void)
     size_t needed = 0;
     if (mvvm_depth != 1 || !mvvm_find_point(mvvm_last_frame.pc, &site) ||
         !site.table->module->migratable)
+        return;
+    if (mvvm_last_frame.sp < (uintptr_t)mvvm_stack_top(&mvvm_stack) - mvvm_stack.size)
         return;
     const struct mvvm_instance *instance = site.table->module->context->instance;
     const char *message = mvvm_lift(&frames, &mvvm_last_frame, false);
@@ -115,6 +117,7 @@ static void roundtrip(void)
     const uintptr_t low = (uintptr_t)mvvm_stack_top(&other) - other.size;
     const uintptr_t from = old_sp - low > MVVM_GUARD_SIZE ? old_sp - MVVM_GUARD_SIZE : low;
     memset((void *)from, mvvm_poison_bytes[0], (uintptr_t)mvvm_stack_top(&other) - from);
+    mvvm_test_moves++;
     mvvm_continue();
 }
 

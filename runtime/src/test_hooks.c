@@ -11,6 +11,7 @@
 
 bool mvvm_test_active;
 bool mvvm_test_poison;
+uint64_t mvvm_test_moves;
 
 static uint64_t leave_count; /* points passed */
 static uint64_t leave_at;    /* UINT64_MAX: never */

@@ -1,4 +1,9 @@
-"""`python -m tests.spec [FILE.wast ...]`: run scripts, count what passed."""
+"""`python -m tests.spec [FILE.wast ...]`: run scripts on each ISA, plainly and under round trips.
+
+Prints one table. Columns: modules refused by the decoder or validator, text refused by the
+assembler, and per ISA the commands that passed when all runs undisturbed, and when at every Nth
+point ("torture") all frames are lifted, wiped out and written anew on another stack.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +11,33 @@ import argparse
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from mvvm_aot.targets import TARGETS
 
 from .build import Options
-from .outcome import FAILED, Outcome, Report, apply_known_failures, read_known_failures
+from .modules import is_refusal
+from .outcome import (
+    FAILED,
+    REFUSED,
+    TEXT,
+    Outcome,
+    Report,
+    apply_known_failures,
+    find_stale,
+    read_known_failures,
+    target_column,
+)
 from .runner import Job, JobResult, run_job
+from .script import read_script
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 SCRIPTS: Final = Path(os.environ.get("MVVM_SPEC_SCRIPTS", CHECKOUT.parent / "shared" / "spec-2.0"))
+OWN_SCRIPTS: Final = sorted((Path(__file__).parent / "scripts").glob("*.wast"))
 
 
 def all_scripts() -> list[Path]:
@@ -45,31 +64,64 @@ def run_jobs(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, JobResult
         yield from zip(jobs, pool.map(run_job, jobs), strict=True)
 
 
+def targets_of_commands(paths: Iterable[Path]) -> dict[tuple[str, int], list[str]]:
+    """Return what `find_stale` asks for: by script and line, the targets of the commands there."""
+    found: dict[tuple[str, int], list[str]] = {}
+    for path in paths:
+        for command in read_script(path):
+            targets = [""] if is_refusal(command) else [*TARGETS]
+            found.setdefault((path.name, command.line), []).extend(targets)
+    return found
+
+
+def plan_jobs(paths: Sequence[Path], targets: Sequence[str], options: Options) -> list[Job]:
+    """Return the jobs, those under round trips last: they find their executables in the cache."""
+    plain = replace(options, roundtrip=0)
+    jobs = [Job(path, target, plain) for path in paths for target in (None, *targets)]
+    if options.roundtrip:
+        jobs += [Job(path, target, options) for path in paths for target in targets]
+    return jobs
+
+
 def run_scripts(
     paths: Sequence[Path], targets: Sequence[str], options: Options, workers: int
 ) -> Report:
-    """Run scripts and collect the outcomes, known failures applied."""
-    jobs = [Job(path, target, options) for path in paths for target in (None, *targets)]
+    """Run scripts plainly and, if `options` say so, under round trips; apply known failures."""
+    modes = [0, options.roundtrip] if options.roundtrip else [0]
+    columns = [target_column(target, mode) for target in targets for mode in modes]
+    report = Report([REFUSED, TEXT, *columns])
     known = read_known_failures()
-    outcomes: dict[str, list[Outcome]] = {path.name: [] for path in paths}
-    report = Report()
-    for job, result in run_jobs(jobs, workers):
-        outcomes[job.name] += result.outcomes
+    listed = {entry.script for entry in known}
+    everything = {path.name: path for path in [*all_scripts(), *OWN_SCRIPTS, *paths]}
+    named = [path for name, path in everything.items() if name in listed]
+    for outcome in find_stale(known, targets_of_commands(named)):
+        report.add(outcome.script, [outcome])
+    for job, result in run_jobs(plan_jobs(paths, targets, options), workers):
+        report.add(job.name, apply_known_failures(result.outcomes, known))
         report.notes += result.notes
-    for name, found in outcomes.items():
-        report.add(apply_known_failures(found, known, name))
+        report.moves[job.column] += result.moves
+    if options.roundtrip and len(paths) > 1:  # a script alone may have no points
+        for column in columns[1::2]:
+            if not report.moves[column]:
+                text = f"no round trip was made: {column}"
+                report.add("(all)", [Outcome("(all)", 0, "", FAILED, text)])
     return report
 
 
 def print_report(report: Report, verbose: bool) -> None:
-    """Print failures, skipped features and the closing line."""
-    for outcome in report.failures:
-        print(f"FAIL {outcome}")
+    """Print failures, the table, skipped features and the closing lines."""
+    for line in report.table():
+        print(line)
+    for feature, count in sorted(report.skipped.items()):
+        print(f"skipped {count:6}  {feature}")
     if verbose:
         for note in report.notes:
             print(f"note {note}")
-    for feature, count in sorted(report.skipped.items()):
-        print(f"skipped {count:6}  {feature}")
+    for outcome in report.failures:
+        print(f"FAIL {outcome}")
+    for column, moves in report.moves.items():
+        if moves:
+            print(f"{column}: {moves} round trips")
     print(report.summary())
 
 
@@ -81,7 +133,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 2)
     parser.add_argument("-O", "--opt-level", type=int, choices=range(4), default=1)
     parser.add_argument(
-        "--roundtrip", type=int, default=0, metavar="N", help="lift and rewrite at each Nth leave"
+        "--roundtrip", type=int, default=1, metavar="N", help="torture at each Nth point; 0: never"
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="show differing messages")
     return parser.parse_args(arguments)
@@ -96,13 +148,13 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     if not paths:
-        print(f"no scripts in '{SCRIPTS}': set MVVM_SPEC_SCRIPTS", file=sys.stderr)
+        print(f"no scripts in '{SCRIPTS}': make spec SPEC=folder", file=sys.stderr)
         return 2
     targets = list(TARGETS) if given.target == "both" else [given.target]
     options = Options(given.opt_level, given.roundtrip)
     report = run_scripts(paths, targets, options, given.jobs)
     print_report(report, given.verbose)
-    return 1 if report.counts[FAILED] else 0
+    return 1 if report.failures else 0
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from mvvm_aot.wasmparser.module import ExternKind
 from mvvm_aot.wasmparser.validated import ValidatedModule
 
 from .modules import is_refusal, messages_agree
-from .outcome import FAILED, PASSED, SKIPPED, Outcome
+from .outcome import FAILED, PASSED, SKIPPED, Outcome, target_column
 from .script import (
     Action,
     AssertModule,
@@ -124,8 +124,11 @@ def _plan_action(command: Command, action: Action, fate: Fate) -> Step:
     return Step(command, status=FAILED, reason=f"there is no export {action.field!r}")
 
 
-def judge(script: str, target: str, steps: Sequence[Step], answers: Sequence[str]) -> list[Outcome]:
+def judge(
+    script: str, target: str, steps: Sequence[Step], answers: Sequence[str], roundtrip: int = 0
+) -> list[Outcome]:
     """Return the steps' outcomes; `answers` holds one per step that has a line."""
+    column = target_column(target, roundtrip)
     remaining = iter(answers)
     outcomes: list[Outcome] = []
     for step in steps:
@@ -133,7 +136,7 @@ def judge(script: str, target: str, steps: Sequence[Step], answers: Sequence[str
         if step.line:
             reason = _find_fault(step.command, next(remaining))
             status = FAILED if reason else PASSED
-        outcomes.append(Outcome(script, step.command.line, target, status, reason))
+        outcomes.append(Outcome(script, step.command.line, target, status, reason, column))
     return outcomes
 
 

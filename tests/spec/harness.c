@@ -8,10 +8,12 @@
  *   register MODULE HEXNAME          ok
  *   invoke MODULE EXPORT VALUE...    ok VALUE... | trap MESSAGE | error MESSAGE
  *   get MODULE EXPORT                ok VALUE | error MESSAGE
+ *   moves                            ok COUNT        round trips made since the start
  *
  * VALUE is `type:bits`, bits in hexadecimal (a v128: lane 0 lowest), or `type:null`. An externref's bits are the
  * script's number; the value in the program is one more, since 0 is null.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -216,6 +218,10 @@ static uint32_t number(void)
 static void run_command(char *line)
 {
     const char *verb = strtok(line, " ");
+    if (verb != NULL && strcmp(verb, "moves") == 0) {
+        printf("ok %" PRIu64 "\n", mvvm_test_moves);
+        return;
+    }
     uint32_t module = number();
     if (verb == NULL || module >= mvvm_module_count) {
         printf("error bad command\n");

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,16 @@ FAILED: Final = "failed"
 SKIPPED: Final = "skipped"
 
 SHOULD_FAIL: Final = Path(__file__).parent / "should_fail.toml"
+
+
+REFUSED: Final = "refused"  # by the decoder or the validator
+TEXT: Final = "text"  # by the assembler
+TORTURE: Final = "torture"
+
+
+def target_column(target: str, roundtrip: int) -> str:
+    """Return the column of what runs on a target, plainly or under round trips."""
+    return f"{target} {TORTURE}" if roundtrip else target
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,30 +35,63 @@ class Outcome:
     target: str
     status: str
     reason: str = ""  # failed: what went wrong; skipped: the feature
+    column: str = REFUSED
 
     def __str__(self) -> str:
-        target = f" [{self.target}]" if self.target else ""
-        return f"{self.script}:{self.line}{target}: {self.reason}"
+        where = f" [{self.column}]" if self.target else ""
+        return f"{self.script}:{self.line}{where}: {self.reason}"
 
 
 @dataclass(slots=True)
 class Report:
-    """The outcomes of a run, counted."""
+    """The outcomes of a run, counted by script and column."""
 
-    counts: Counter[str] = field(default_factory=Counter)
+    columns: Sequence[str]
+    cells: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)  # by feature
+    moves: Counter[str] = field(default_factory=Counter)  # round trips, by column
     failures: list[Outcome] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # differing messages: for information
 
-    def add(self, outcomes: list[Outcome]) -> None:
-        """Count outcomes."""
-        self.counts.update(outcome.status for outcome in outcomes)
+    def add(self, script: str, outcomes: Sequence[Outcome]) -> None:
+        """Count a script's outcomes."""
+        row = self.cells.setdefault(script, {column: Counter() for column in self.columns})
+        for outcome in outcomes:
+            row[outcome.column][outcome.status] += 1
         self.skipped.update(o.reason for o in outcomes if o.status == SKIPPED)
         self.failures += [outcome for outcome in outcomes if outcome.status == FAILED]
 
+    def total(self, column: str) -> Counter[str]:
+        """Return a column's outcomes by status."""
+        return sum((row[column] for row in self.cells.values()), Counter())
+
+    def table(self) -> list[str]:
+        """Return the table's lines: a script each, totals at the end."""
+        rows = [["script", *self.columns]]
+        for script, cells in self.cells.items():
+            rows.append([script, *(_cell(cells[column]) for column in self.columns)])
+        rows.append(["total", *(_cell(self.total(column)) for column in self.columns)])
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            "  ".join(
+                word.rjust(width) if place else word.ljust(width)
+                for place, (word, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in rows
+        ]
+        rule = "-" * len(lines[0])
+        return [lines[0], rule, *lines[1:-1], rule, lines[-1]]
+
     def summary(self) -> str:
         """Return the closing line."""
-        return ", ".join(f"{self.counts[kind]} {kind}" for kind in (PASSED, FAILED, SKIPPED))
+        counts = sum((self.total(column) for column in self.columns), Counter())
+        return ", ".join(f"{counts[kind]} {kind}" for kind in (PASSED, FAILED, SKIPPED))
+
+
+def _cell(counts: Counter[str]) -> str:
+    """Return how many passed, and how many did not if any."""
+    rest = [f"{counts[kind]} {kind}" for kind in (FAILED, SKIPPED) if counts[kind]]
+    return ", ".join([str(counts[PASSED]), *rest])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,38 +110,40 @@ def read_known_failures(path: Path = SHOULD_FAIL) -> list[KnownFailure]:
         return [KnownFailure(**entry) for entry in tomllib.load(file).get("failure", [])]
 
 
+def find_stale(
+    known: Sequence[KnownFailure], targets_of: Mapping[tuple[str, int], Sequence[str]]
+) -> list[Outcome]:
+    """Return a failure for each entry that means no command.
+
+    `targets_of` holds, by script and line of each command, the targets that it runs on (the empty
+    string: none is involved).
+    """
+    text = "listed in should_fail.toml, but the script has no such command"
+    return [
+        Outcome(entry.script, entry.line, entry.target, FAILED, text)
+        for entry in known
+        if not any(
+            entry.target in ("", target)
+            for target in targets_of.get((entry.script, entry.line), ())
+        )
+    ]
+
+
 def apply_known_failures(
-    outcomes: list[Outcome], known: list[KnownFailure], script: str
+    outcomes: Sequence[Outcome], known: Sequence[KnownFailure]
 ) -> list[Outcome]:
     """Turn failures that are listed into skips, and passes that are listed into failures."""
-    entries = [entry for entry in known if entry.script == script]
-    result: list[Outcome] = []
-    met: set[KnownFailure] = set()
-    for outcome in outcomes:
-        entry = _entry_for(outcome, entries)
-        if entry is not None:
-            met.add(entry)
-            outcome = _as_listed(outcome, entry)
-        result.append(outcome)
-    targets = {outcome.target for outcome in outcomes}
-    for entry in entries:
-        if entry not in met and (not entry.target or entry.target in targets):
-            text = "listed in should_fail.toml, but the script has no such command"
-            result.append(Outcome(script, entry.line, entry.target, FAILED, text))
-    return result
+    return [_as_listed(outcome, known) for outcome in outcomes]
 
 
-def _entry_for(outcome: Outcome, entries: list[KnownFailure]) -> KnownFailure | None:
-    for entry in entries:
-        if entry.line == outcome.line and entry.target in ("", outcome.target):
-            return entry
-    return None
-
-
-def _as_listed(outcome: Outcome, entry: KnownFailure) -> Outcome:
-    status, reason = outcome.status, outcome.reason
-    if status == FAILED:
-        status, reason = SKIPPED, f"should fail: {entry.reason}"
-    elif status == PASSED:
-        status, reason = FAILED, "passes now: remove it from should_fail.toml"
-    return Outcome(outcome.script, outcome.line, outcome.target, status, reason)
+def _as_listed(outcome: Outcome, known: Sequence[KnownFailure]) -> Outcome:
+    for entry in known:
+        here = entry.script == outcome.script and entry.line == outcome.line
+        if not here or entry.target not in ("", outcome.target):
+            continue
+        if outcome.status == FAILED:
+            return replace(outcome, status=SKIPPED, reason=f"should fail: {entry.reason}")
+        if outcome.status == PASSED:
+            text = "passes now: remove it from should_fail.toml"
+            return replace(outcome, status=FAILED, reason=text)
+    return outcome

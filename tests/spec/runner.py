@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ from .build import Options, build_executable
 from .conduct import Fate, judge, plan_steps
 from .execute import run_lines
 from .modules import ScriptModule, is_refusal, judge_refusal, load_module, load_modules
-from .outcome import FAILED, Outcome
+from .outcome import FAILED, REFUSED, Outcome, target_column
 from .script import AssertModule, Command, ModuleSource, read_script
 from .sexpr import ScriptError
 
@@ -39,13 +39,19 @@ class Job:
         """What messages call the script."""
         return self.path.name
 
+    @property
+    def column(self) -> str:
+        """Where the outcomes stand in the report."""
+        return target_column(self.target, self.options.roundtrip) if self.target else REFUSED
+
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
     """What a job found."""
 
     outcomes: list[Outcome]
-    notes: list[str]
+    notes: list[str] = field(default_factory=list)
+    moves: int = 0  # round trips made
 
 
 def run_job(job: Job) -> JobResult:
@@ -54,12 +60,15 @@ def run_job(job: Job) -> JobResult:
         commands = read_script(job.path)
         if job.target is None:
             return _check_refusals(job.name, commands)
-        return JobResult(_run_on_target(job, job.target, commands), [])
+        return _run_on_target(job, job.target, commands)
     except (ScriptError, MvvmError, OSError) as error:
-        return JobResult([Outcome(job.name, 0, job.target or "", FAILED, str(error))], [])
+        return _failure(job, str(error))
     except Exception:  # a bug, in a worker process: it must reach the report
-        text = traceback.format_exc()
-        return JobResult([Outcome(job.name, 0, job.target or "", FAILED, text)], [])
+        return _failure(job, traceback.format_exc())
+
+
+def _failure(job: Job, text: str) -> JobResult:
+    return JobResult([Outcome(job.name, 0, job.target or "", FAILED, text, job.column)])
 
 
 def _check_refusals(script: str, commands: Sequence[Command]) -> JobResult:
@@ -72,10 +81,10 @@ def _check_refusals(script: str, commands: Sequence[Command]) -> JobResult:
     return JobResult([verdict.outcome for verdict in verdicts], notes)
 
 
-def _run_on_target(job: Job, target_name: str, commands: Sequence[Command]) -> list[Outcome]:
+def _run_on_target(job: Job, target_name: str, commands: Sequence[Command]) -> JobResult:
     loaded = load_modules(commands)
     if not loaded:
-        return []
+        return JobResult([])
     target = target_by_name(target_name)
     spectest = load_module(ModuleSource("text", SPECTEST.read_bytes()))
     modules = [spectest, *loaded.values()]
@@ -83,14 +92,21 @@ def _run_on_target(job: Job, target_name: str, commands: Sequence[Command]) -> l
     fates = _number(modules, [*loaded], built.refused)
     steps = plan_steps(commands, fates)
     lines = [step.line for step in steps if step.line]
+    roundtrip = job.options.roundtrip
     if not lines:
-        return judge(job.name, target_name, steps, [])
-    answers = run_lines(
-        built.executable, target, [*_REGISTER_SPECTEST, *lines], _environment(job.options)
+        return JobResult(judge(job.name, target_name, steps, [], roundtrip))
+    first = len(_REGISTER_SPECTEST)
+    environment = _environment(job.options)
+    *answers, moves = run_lines(
+        built.executable, target, [*_REGISTER_SPECTEST, *lines, "moves"], environment
     )
-    if answers[: len(_REGISTER_SPECTEST)] != ["ok"] * len(_REGISTER_SPECTEST):
-        return [Outcome(job.name, 0, target_name, FAILED, f"spectest: {answers[:2]}")]
-    return judge(job.name, target_name, steps, answers[len(_REGISTER_SPECTEST) :])
+    if answers[:first] != ["ok"] * first:
+        return _failure(job, f"spectest: {answers[:first]}")
+    outcomes = judge(job.name, target_name, steps, answers[first:], roundtrip)
+    verb, _, count = moves.partition(" ")
+    if verb != "ok":
+        return JobResult([*outcomes, *_failure(job, f"at the end: {moves}").outcomes])
+    return JobResult(outcomes, moves=int(count))
 
 
 def _environment(options: Options) -> dict[str, str]:

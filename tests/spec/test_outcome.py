@@ -9,11 +9,14 @@ from .modules import judge_refusal, load_module, load_modules, number_types
 from .outcome import (
     FAILED,
     PASSED,
+    REFUSED,
     SKIPPED,
+    TEXT,
     KnownFailure,
     Outcome,
     Report,
     apply_known_failures,
+    find_stale,
     read_known_failures,
 )
 from .script import AssertModule, ModuleSource, parse_script
@@ -97,8 +100,9 @@ def test_bad_modules() -> None:
     assert refuse("malformed", "text", invalid, "type mismatch")[0] == FAILED
     assert refuse("invalid", "text", b"(module)", "type mismatch")[0] == FAILED
     assert refuse("invalid", "text", b"(module (func", "type mismatch")[0] == FAILED
-    assert refuse("malformed", "quote", b"(func", "unexpected token")[0] == SKIPPED
+    assert refuse("malformed", "quote", b"(func", "unexpected token")[0] == PASSED
     assert refuse("malformed", "quote", b"(func)", "unexpected token")[0] == FAILED
+    assert refuse("malformed", "quote", b"(memory 0x1_0000_0000)", "out of range")[0] == PASSED
     assert refuse("malformed", "binary", b"\0asm", "unexpected end")[0] == PASSED
     status, note = refuse("malformed", "binary", b"\0asm", "something else")
     assert status == PASSED and "something else" in note
@@ -122,30 +126,70 @@ def test_equal_types_have_equal_numbers() -> None:
     assert numbers[modules[1].module.types[0]] == 1
 
 
+def test_text_is_counted_apart_from_modules() -> None:
+    sources = (ModuleSource("quote", b"(func"), ModuleSource("binary", b"\0asm"))
+    columns = [
+        judge_refusal("x.wast", AssertModule(1, "malformed", source, "unexpected")).outcome.column
+        for source in sources
+    ]
+    assert columns == [TEXT, REFUSED]
+
+
 def test_known_failures_break_the_run_when_they_pass() -> None:
     outcomes = [
-        Outcome("a.wast", 1, "x86_64", FAILED, "wrong"),
-        Outcome("a.wast", 2, "x86_64", PASSED),
-        Outcome("a.wast", 3, "x86_64", FAILED, "wrong too"),
+        Outcome("a.wast", 1, "x86_64", FAILED, "wrong", "x86_64"),
+        Outcome("a.wast", 2, "x86_64", PASSED, column="x86_64 torture"),
+        Outcome("a.wast", 3, "x86_64", FAILED, "wrong too", "x86_64"),
     ]
     known = [
         KnownFailure("a.wast", 1, "because"),
         KnownFailure("a.wast", 2, "no more"),
         KnownFailure("a.wast", 3, "elsewhere", "aarch64"),
-        KnownFailure("a.wast", 9, "moved"),
         KnownFailure("b.wast", 3, "another script"),
     ]
-    found = apply_known_failures(outcomes, known, "a.wast")
-    assert [(o.line, o.status) for o in found] == [
-        (1, SKIPPED),
-        (2, FAILED),
-        (3, FAILED),
-        (9, FAILED),
-    ]
+    found = apply_known_failures(outcomes, known)
+    assert [(o.line, o.status) for o in found] == [(1, SKIPPED), (2, FAILED), (3, FAILED)]
     assert found[0].reason == "should fail: because"
-    report = Report()
-    report.add(found)
-    assert report.summary() == "0 passed, 3 failed, 1 skipped"
+    report = Report(["x86_64", "x86_64 torture"])
+    report.add("a.wast", found)
+    assert report.summary() == "0 passed, 2 failed, 1 skipped"
+    assert len(report.failures) == 2
+
+
+def test_an_entry_that_means_no_command_fails() -> None:
+    targets_of = {("a.wast", 1): ["x86_64", "aarch64"], ("a.wast", 7): [""]}
+    known = [
+        KnownFailure("a.wast", 1, "stays"),
+        KnownFailure("a.wast", 1, "stays", "aarch64"),
+        KnownFailure("a.wast", 7, "stays"),
+        KnownFailure("a.wast", 7, "runs nowhere", "aarch64"),
+        KnownFailure("a.wast", 1, "no such target", "riscv64"),
+        KnownFailure("a.wast", 9, "moved"),
+        KnownFailure("b.wast", 1, "no such script"),
+    ]
+    stale = find_stale(known, targets_of)
+    assert [(o.script, o.line, o.target) for o in stale] == [
+        ("a.wast", 7, "aarch64"),
+        ("a.wast", 1, "riscv64"),
+        ("a.wast", 9, ""),
+        ("b.wast", 1, ""),
+    ]
+    assert {outcome.status for outcome in stale} == {FAILED}
+
+
+def test_the_table_has_a_row_per_script_and_totals() -> None:
+    report = Report([REFUSED, "x86_64"])
+    report.add("a.wast", [Outcome("a.wast", 1, "", PASSED)] * 3)
+    report.add("a.wast", [Outcome("a.wast", 2, "x86_64", FAILED, "no", "x86_64")])
+    report.add("long.wast", [Outcome("long.wast", 2, "x86_64", PASSED, "", "x86_64")] * 2)
+    report.add("long.wast", [Outcome("long.wast", 9, "x86_64", SKIPPED, "x", "x86_64")])
+    assert [" ".join(line.split()) for line in report.table() if line[0] != "-"] == [
+        "script refused x86_64",
+        "a.wast 3 0, 1 failed",
+        "long.wast 0 2, 1 skipped",
+        "total 3 2, 1 failed, 1 skipped",
+    ]
+    assert len({len(line) for line in report.table()}) == 1
 
 
 def test_the_list_of_known_failures_can_be_read(tmp_path: Path) -> None:

@@ -8,16 +8,15 @@ import pytest
 
 from mvvm_aot.targets import TARGETS
 
+from .__main__ import OWN_SCRIPTS
 from .build import Options
 from .outcome import FAILED, PASSED
 from .runner import Job, run_job
 
-SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.wast"))
-
 
 @pytest.mark.parametrize("opt_level", [0, 2])
 @pytest.mark.parametrize("target", [*TARGETS])
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+@pytest.mark.parametrize("script", OWN_SCRIPTS, ids=lambda script: script.stem)
 def test_script(script: Path, target: str, opt_level: int) -> None:
     outcomes = run_job(Job(script, target, Options(opt_level=opt_level))).outcomes
     failed = [outcome for outcome in outcomes if outcome.status == FAILED]

@@ -1,4 +1,7 @@
-"""Every script of the specification on each ISA; `python -m tests.spec` shows the counts."""
+"""Every script of the specification on each ISA, plainly and with a round trip at every point.
+
+`python -m tests.spec` shows the counts.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,12 @@ import pytest
 
 from mvvm_aot.targets import TARGETS
 
-from .__main__ import SCRIPTS, all_scripts
+from .__main__ import OWN_SCRIPTS, SCRIPTS, all_scripts, targets_of_commands
 from .build import Options
-from .outcome import FAILED, PASSED, Outcome, apply_known_failures, read_known_failures
+from .outcome import FAILED, PASSED, apply_known_failures, find_stale, read_known_failures
 from .runner import Job, run_job
 
 EVERYWHERE = [None, *TARGETS]
-
-# Scripts with all kinds of points: calls, loops, host calls, indirect calls, many values.
-ROUNDTRIP = [
-    *("br", "br_if", "call", "fac", "func", "func_ptrs", "imports", "linking", "loop"),
-    *("memory_grow", "stack", "start", "switch", "unreachable"),
-]
 
 
 @functools.cache
@@ -30,17 +27,13 @@ def scripts() -> dict[str, Path]:
     return {path.name: path for path in all_scripts()}
 
 
-def failures(name: str, target: str | None, options: Options) -> tuple[list[Outcome], int]:
-    """Run a script's part for a target; return its failures and how many commands passed."""
-    found = run_job(Job(scripts()[name], target, options)).outcomes
-    known = [
-        entry
-        for entry in read_known_failures()
-        if any(outcome.line == entry.line for outcome in found)
-    ]
-    found = apply_known_failures(found, known, name)
-    passed = sum(outcome.status == PASSED for outcome in found)
-    return [outcome for outcome in found if outcome.status == FAILED], passed
+def check(name: str, target: str | None, options: Options) -> int:
+    """Run a script's part for a target, demand no failures, return how many round trips it made."""
+    found = run_job(Job(scripts()[name], target, options))
+    outcomes = apply_known_failures(found.outcomes, read_known_failures())
+    failed = [outcome for outcome in outcomes if outcome.status == FAILED]
+    assert not failed, "\n".join(map(str, failed))
+    return found.moves
 
 
 @pytest.mark.skipif("CI" not in os.environ, reason="a clone alone has no scripts; CI has")
@@ -49,19 +42,41 @@ def test_the_scripts_are_there() -> None:
 
 
 @pytest.mark.skipif(not all_scripts(), reason=f"no specification scripts in {SCRIPTS}")
+def test_every_known_failure_is_a_command_of_a_script() -> None:
+    stale = find_stale(read_known_failures(), targets_of_commands([*all_scripts(), *OWN_SCRIPTS]))
+    assert not stale, "\n".join(map(str, stale))
+
+
+@pytest.mark.skipif(not all_scripts(), reason=f"no specification scripts in {SCRIPTS}")
 @pytest.mark.parametrize("target", EVERYWHERE, ids=["refused", *TARGETS])
 @pytest.mark.parametrize("name", sorted(scripts()))
 def test_script(name: str, target: str | None) -> None:
-    failed, _ = failures(name, target, Options())
-    assert not failed, "\n".join(map(str, failed))
+    assert check(name, target, Options()) == 0
 
 
 @pytest.mark.skipif(not all_scripts(), reason=f"no specification scripts in {SCRIPTS}")
 @pytest.mark.parametrize("target", [*TARGETS])
-@pytest.mark.parametrize(
-    "name", [f"{name}.wast" for name in ROUNDTRIP if f"{name}.wast" in scripts()]
-)
+@pytest.mark.parametrize("name", sorted(scripts()))
 def test_frames_can_be_rewritten_at_every_point(name: str, target: str) -> None:
-    failed, passed = failures(name, target, Options(roundtrip=1))
-    assert not failed, "\n".join(map(str, failed))
-    assert passed > 0
+    check(name, target, Options(roundtrip=1))
+
+
+@pytest.mark.parametrize("target", [*TARGETS])
+def test_torture_moves(tmp_path: Path, target: str) -> None:
+    """Every call is a point; a plain run of the same script makes no round trip."""
+    path = tmp_path / "loop.wast"
+    path.write_text(
+        """(module (import "spectest" "print" (func $print))
+ (func (export "count") (param $n i32) (result i32) (local $k i32)
+  (loop $again
+    (local.set $k (i32.add (local.get $k) (i32.const 3)))
+    (call $print)
+    (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+  (local.get $k)))
+(assert_return (invoke "count" (i32.const 50)) (i32.const 150))"""
+    )
+    tortured = run_job(Job(path, target, Options(roundtrip=1)))
+    assert [str(o) for o in tortured.outcomes if o.status != PASSED] == []
+    assert {outcome.column for outcome in tortured.outcomes} == {f"{target} torture"}
+    assert tortured.moves >= 50
+    assert run_job(Job(path, target, Options())).moves == 0
