@@ -45,6 +45,9 @@ def _initialize() -> None:
     llvm.initialize_all_asmprinters()
     # Cold functions in a section of their own would need a frame table each.
     llvm.set_option("mvvm-aot", "-profile-guided-section-prefix=false")
+    # AArch64's selector for functions that are not optimised passes the arguments of plain calls
+    # in C's registers, whatever the calling convention.
+    llvm.set_option("mvvm-aot", "-fast-isel=false")
 
 
 @contextmanager

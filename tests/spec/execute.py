@@ -29,7 +29,8 @@ def is_native(target: Target) -> bool:
     return platform.machine() in target.machines
 
 
-def _launcher(target: Target) -> list[str]:
+def launcher(target: Target) -> list[str]:
+    """Return what stands in front of a command that runs a target's program."""
     if is_native(target):
         return []
     emulator = shutil.which(target.qemu)
@@ -42,7 +43,7 @@ def _run_once(
     executable: Path, target: Target, lines: Sequence[str], env: Mapping[str, str]
 ) -> tuple[list[str], str]:
     """Return the answers, and why there are no more if there are fewer than lines."""
-    command = [*_launcher(target), str(executable)]
+    command = [*launcher(target), str(executable)]
     timeout = NATIVE_TIMEOUT if is_native(target) else EMULATED_TIMEOUT
     try:
         done = subprocess.run(

@@ -16,7 +16,9 @@ from mvvm_aot.cache import cache_folder
 from mvvm_aot.errors import CodegenError, UsageError
 from mvvm_aot.pipeline import Options, compile_module
 from mvvm_aot.progress import Silence
+from mvvm_aot.targets import target_by_name
 from stackmaps.verify import Finding, Proof
+from tests.spec.execute import launcher
 
 # $fib is called from another function and from itself, and calls one that is proved at once.
 WAT = """
@@ -82,6 +84,33 @@ def test_a_function_that_fails_is_translated_again_alone(
     for environment in ({}, variables):
         done = subprocess.run([program], env=environment, capture_output=True, check=False)
         assert done.returncode == 55, done.stderr
+
+
+@pytest.mark.parametrize("target", ["x86_64", "aarch64"])
+def test_arguments_arrive_from_a_function_that_is_not_optimised(
+    target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LLVM has selectors of instructions that know nothing of the calling convention."""
+    wasm = wasmtime.wat2wasm("""
+    (module
+      (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+      (memory (export "memory") 1)
+      (func $join (param i32 i64 f64) (result i32)
+        (i32.add (local.get 0) (i32.mul (i32.wrap_i64 (local.get 1))
+                                        (i32.trunc_f64_s (local.get 2)))))
+      (func (export "_start")
+        (if (i32.eq (call $join (i32.const 3) (i64.const 5) (f64.const 10)) (i32.const 53))
+          (then (call $exit (i32.const 53))))))
+    """)
+    monkeypatch.setattr(proof, "prove", failing(2, 2))
+    data, report = compile_module(bytes(wasm), Options(target), cache_folder())
+    assert report.proved_third == 1
+    program = tmp_path / "program"
+    program.write_bytes(data)
+    program.chmod(0o755)
+    command = [*launcher(target_by_name(target)), str(program)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 53, done.stderr
 
 
 def test_a_function_that_never_passes_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
