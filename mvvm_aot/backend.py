@@ -21,6 +21,7 @@ from typing import Final
 import llvmlite.binding as llvm
 
 from .errors import CodegenError, UsageError
+from .repair import PAIR, widen_pairs
 from .targets import Target
 
 
@@ -183,7 +184,16 @@ def _prepare(
     machine = _target_machine(target, level, cpu, features)
     module = _parse(ir, target, machine)
     _optimize(module, machine, level)
-    return module, machine
+    return _repaired(module, target, machine), machine
+
+
+def _repaired(
+    module: llvm.ModuleRef, target: Target, machine: llvm.TargetMachine
+) -> llvm.ModuleRef:
+    """Return the module without what the target's code generator cannot take."""
+    if target.name != "x86_64" or all(f.name != PAIR for f in module.functions):
+        return module
+    return _parse(widen_pairs(str(module)), target, machine)
 
 
 def emit_object(
