@@ -11,9 +11,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from . import abi
+from .wasmparser.constants import ARITHMETIC, NUMBERS, deepest_stack, known_bits
 from .wasmparser.module import ConstExpr, Data, Elem, ExternKind, Module, SegmentMode
+from .wasmparser.opcodes import Op
 from .wasmparser.types import FuncType, ResultType
 from .wasmparser.validated import ValidatedModule
 
@@ -92,6 +95,7 @@ class _Writer:
         self.type_of = {ftype: index for index, ftype in reversed([*enumerate(self.module.types)])}
         self.type_ids = description.type_ids or self.type_of
         self.files = files
+        self.steps: list[str] = []  # of all constant expressions that take more than one
 
     def source(self) -> list[str]:
         """Return the module's lines."""
@@ -101,6 +105,7 @@ class _Writer:
             lines += self._include(f"table{number}", code.frame_table)
         lines += self._types() + self._imports() + self._exports() + self._funcs()
         lines += self._globals() + self._tables() + self._datas() + self._elems() + self._codes()
+        lines += self._table("struct mvvm_init", "steps", self.steps)
         return [*lines, *self._module_struct(), ""]
 
     def _include(self, what: str, data: bytes) -> list[str]:
@@ -196,7 +201,7 @@ class _Writer:
             "struct mvvm_global_desc",
             "global_descs",
             (
-                f"{{{desc.valtype.value:#x}, {int(desc.mutable)}, {_init(init)}}}"
+                f"{{{desc.valtype.value:#x}, {int(desc.mutable)}, {self._init(init)}}}"
                 for desc, init in zip(self.module.all_globals, inits, strict=True)
             ),
         )
@@ -220,7 +225,7 @@ class _Writer:
         start = self.module.raw.find(data.init, data.offset)
         assert start >= 0, "a data segment's bytes are a slice of the module"
         return (
-            f"{{{_SEGMENT_MODES[data.mode]}, {_init(data.offset_expr)}, "
+            f"{{{_SEGMENT_MODES[data.mode]}, {self._init(data.offset_expr)}, "
             f"{self.prefix}_wasm + {start}, {len(data.init)}u}}"
         )
 
@@ -228,15 +233,31 @@ class _Writer:
         lines: list[str] = []
         rows: list[str] = []
         for number, elem in enumerate(self.module.elems):
-            lines += self._table("struct mvvm_init", f"items{number}", map(_init, elem.init))
+            lines += self._table("struct mvvm_init", f"items{number}", map(self._init, elem.init))
             rows.append(self._elem(number, elem))
         return lines + self._table("struct mvvm_elem_desc", "elems", rows)
 
     def _elem(self, number: int, elem: Elem) -> str:
+        offset = self._init(elem.offset_expr)
         return (
-            f"{{{_SEGMENT_MODES[elem.mode]}, {elem.table_index or 0}, {_init(elem.offset_expr)}, "
+            f"{{{_SEGMENT_MODES[elem.mode]}, {elem.table_index or 0}, {offset}, "
             f"{self.prefix}_items{number}, {len(elem.init)}u}}"
         )
+
+    def _init(self, expr: ConstExpr | None) -> str:
+        """Return a ``struct mvvm_init`` initializer; all zero where there is no expression."""
+        if expr is None:
+            return _number(0)
+        bits = known_bits(expr)
+        if bits is not None:
+            return _number(bits)
+        if len(expr) == 2:
+            return _step(*expr[0][1:])
+        first = len(self.steps)
+        for instr in expr[:-1]:
+            number = known_bits((instr, expr[-1])) if instr[1] in NUMBERS else None
+            self.steps.append(_step(*instr[1:]) if number is None else _number(number))
+        return f"{{MVVM_INIT_STEPS, {first}, {{{len(expr) - 1}, {deepest_stack(expr)}}}}}"
 
     def _codes(self) -> list[str]:
         externs = [
@@ -274,6 +295,7 @@ class _Writer:
             "tables": f"{prefix}_tables",
             "datas": f"{prefix}_datas",
             "elems": f"{prefix}_elems",
+            "init_steps": f"{prefix}_steps",
             "codes": f"{prefix}_codes",
             "type_count": len(module.types),
             "import_count": len(module.imports),
@@ -306,18 +328,19 @@ def _kind(kind: ExternKind) -> str:
     return f"MVVM_EXTERN_{kind.name}"
 
 
-def _init(expr: ConstExpr | None) -> str:
-    """Return a ``struct mvvm_init`` initializer; all zero where there is no expression."""
-    if expr is None:
-        return "{MVVM_INIT_CONST, 0, {0, 0}}"
-    _, op, imm = expr[0]
+def _step(op: Op, imm: Any) -> str:
+    """Return a ``struct mvvm_init`` initializer for one instruction of a constant expression."""
+    if op in ARITHMETIC:
+        return f"{{MVVM_INIT_{op.text.replace('.', '_').upper()}, 0, {{0, 0}}}}"
     if op.text == "global.get":
         return f"{{MVVM_INIT_GLOBAL, {imm}, {{0, 0}}}}"
     if op.text == "ref.func":
         return f"{{MVVM_INIT_FUNC, {imm}, {{0, 0}}}}"
-    if op.text == "ref.null":
-        return "{MVVM_INIT_NULL, 0, {0, 0}}"
-    size = {"i32.const": 4, "f32.const": 4, "i64.const": 8, "f64.const": 8, "v128.const": 16}
-    bits = imm & ((1 << 8 * size[op.text]) - 1)
+    assert op.text == "ref.null", op
+    return "{MVVM_INIT_NULL, 0, {0, 0}}"
+
+
+def _number(bits: int) -> str:
+    """Return a ``struct mvvm_init`` initializer for a bit pattern."""
     low, high = bits & 0xFFFF_FFFF_FFFF_FFFF, bits >> 64
     return f"{{MVVM_INIT_CONST, 0, {{{low:#x}ull, {high:#x}ull}}}}"

@@ -1,21 +1,22 @@
 """Validate a module: Module -> ValidatedModule.
 
 Specification: section 3.4 (validation of modules). Errors carry the words of the specification's
-test suite, then what and where. A module that passes is valid WebAssembly 2.0, tail calls added.
+test suite, then what and where. A module that passes is valid WebAssembly 2.0, tail calls
+and extended constant expressions added.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from mvvm_aot.errors import InvalidModule
 
 from .code import CodeValidator
-from .module import ConstExpr, Elem, ExternKind, Import, Module, SegmentMode
-from .opcodes import BY_TEXT, PLAIN_OPS, Op
+from .constants import check_const_expr
+from .module import Elem, ExternKind, Import, Module, SegmentMode
+from .opcodes import BY_TEXT
 from .operands import Context
-from .types import FuncType, GlobalType, Limits, MemType, TableType, ValType
+from .types import FuncType, Limits, MemType, TableType, ValType
 from .validated import ValidatedFunction, ValidatedModule
 
 __all__ = ["ValidatedFunction", "ValidatedModule", "validate_module"]
@@ -27,10 +28,7 @@ MAX_PAGES = 65536
 STACK_TYPES_PER_BYTE = 16
 STACK_TYPES_AT_LEAST = 1_000_000
 
-_GLOBAL_GET, _REF_FUNC, _REF_NULL = (
-    BY_TEXT[text] for text in ("global.get", "ref.func", "ref.null")
-)
-_CONSTANTS = {op: op.results[0] for op in PLAIN_OPS if op.text.endswith(".const")}
+_REF_FUNC = BY_TEXT["ref.func"]
 
 
 def validate_module(module: Module) -> ValidatedModule:
@@ -132,7 +130,7 @@ def _check_memory_limits(limits: Limits, offset: int | None) -> None:
 
 def _check_globals(module: Module) -> None:
     for entry in module.globals:
-        _check_const_expr(module, entry.init, entry.type.valtype)
+        check_const_expr(module, entry.init, entry.type.valtype)
 
 
 def _check_elems(module: Module) -> None:
@@ -140,7 +138,7 @@ def _check_elems(module: Module) -> None:
         if elem.mode is SegmentMode.ACTIVE:
             _check_active_elem(module, elem)
         for expr in elem.init:
-            _check_const_expr(module, expr, elem.type)
+            check_const_expr(module, expr, elem.type)
 
 
 def _check_active_elem(module: Module, elem: Elem) -> None:
@@ -155,7 +153,7 @@ def _check_active_elem(module: Module, elem: Elem) -> None:
             f"type mismatch: elements of type {elem.type.text} for a table of {table_elem.text}",
             offset=elem.offset,
         )
-    _check_const_expr(module, offset_expr, ValType.I32)
+    check_const_expr(module, offset_expr, ValType.I32)
 
 
 def _check_datas(module: Module) -> None:
@@ -164,7 +162,7 @@ def _check_datas(module: Module) -> None:
             assert data.memory_index is not None and data.offset_expr is not None  # it is active
             if data.memory_index >= len(module.all_memories):
                 raise InvalidModule(f"unknown memory {data.memory_index}", offset=data.offset)
-            _check_const_expr(module, data.offset_expr, ValType.I32)
+            check_const_expr(module, data.offset_expr, ValType.I32)
 
 
 def _check_exports(module: Module) -> None:
@@ -196,45 +194,3 @@ def _check_start(module: Module) -> None:
         raise InvalidModule(
             f"start function must have type [] -> [], not {func_type}", func_index=module.start
         )
-
-
-def _check_const_expr(module: Module, expr: ConstExpr, expected: ValType) -> None:
-    """Check that an expression is constant and has one result of the expected type."""
-    found = [_const_instr_type(module, offset, op, imm) for offset, op, imm in expr[:-1]]
-    if found != [expected]:
-        types = " ".join(valtype.text for valtype in found)
-        raise InvalidModule(
-            f"type mismatch: expected [{expected.text}], found [{types}]", offset=expr[0][0]
-        )
-
-
-def _const_instr_type(module: Module, offset: int, op: Op, imm: Any) -> ValType:
-    """Return what an instruction of a constant expression pushes."""
-    if op in _CONSTANTS:
-        return _CONSTANTS[op]
-    if op is _REF_NULL:
-        assert isinstance(imm, ValType)
-        return imm
-    if op is _REF_FUNC:
-        if imm >= module.num_funcs:
-            raise InvalidModule(f"unknown function {imm}", offset=offset)
-        return ValType.FUNCREF
-    if op is _GLOBAL_GET:
-        return _const_global(module, offset, imm).valtype
-    raise InvalidModule(f"constant expression required, found {op.text}", offset=offset)
-
-
-def _const_global(module: Module, offset: int, global_index: int) -> GlobalType:
-    """Look up a global for a constant expression: it must be imported and immutable."""
-    imported = len(module.imported_globals)
-    if global_index >= imported:
-        raise InvalidModule(
-            f"unknown global {global_index}: a constant expression sees imported globals only",
-            offset=offset,
-        )
-    global_type = module.all_globals[global_index]
-    if global_type.mutable:
-        raise InvalidModule(
-            f"constant expression required, global {global_index} is mutable", offset=offset
-        )
-    return global_type

@@ -86,12 +86,22 @@ struct mvvm_func_desc {
     uint32_t type_index; /* canonical: the first of equal types */
 };
 
-/* A constant expression. */
+/* A constant expression, or one instruction of it. */
 enum mvvm_init_kind {
-    MVVM_INIT_CONST = 0,    /* bits */
-    MVVM_INIT_GLOBAL = 1,   /* index: global.get */
-    MVVM_INIT_FUNC = 2,     /* index: ref.func */
-    MVVM_INIT_NULL = 3,     /* ref.null */
+    MVVM_INIT_CONST = 0,  /* bits */
+    MVVM_INIT_GLOBAL = 1, /* index: global.get */
+    MVVM_INIT_FUNC = 2,   /* index: ref.func */
+    MVVM_INIT_NULL = 3,   /* ref.null */
+    /* several instructions: index: the first in the module's init_steps; bits: how many, and how
+     * many operands are on the stack at most */
+    MVVM_INIT_STEPS = 4,
+    /* in init_steps only: pop two operands, push one */
+    MVVM_INIT_I32_ADD = 5,
+    MVVM_INIT_I32_SUB = 6,
+    MVVM_INIT_I32_MUL = 7,
+    MVVM_INIT_I64_ADD = 8,
+    MVVM_INIT_I64_SUB = 9,
+    MVVM_INIT_I64_MUL = 10,
 };
 
 struct mvvm_init {
@@ -154,6 +164,7 @@ struct mvvm_module {
     struct mvvm_table *tables;
     const struct mvvm_data_desc *datas;
     const struct mvvm_elem_desc *elems;
+    const struct mvvm_init *init_steps;
     const struct mvvm_code *codes;
     uint32_t type_count, import_count, export_count;
     uint32_t func_count, imported_func_count;

@@ -107,7 +107,10 @@ struct mvvm_elem mvvm_elem_of(uint8_t reftype, uint64_t ref);
 uint64_t mvvm_elem_ref(uint8_t reftype, const struct mvvm_elem *elem);
 bool mvvm_table_fill_from(struct mvvm_instance *instance, uint32_t table, uint32_t elem_index,
                           uint32_t dest, uint32_t source, uint32_t length);
-bool mvvm_eval_init(const struct mvvm_instance *instance, const struct mvvm_init *init,
+
+/* -- constant.c ------------------------------------------------------------------------------- */
+
+void mvvm_eval_init(const struct mvvm_instance *instance, const struct mvvm_init *init,
                     union mvvm_value *out);
 
 /* -- Helpers that generated code calls (HELPERS in mvvm_aot/abi.py) --------------------------- */

@@ -114,26 +114,6 @@ uint64_t mvvm_elem_ref(uint8_t reftype, const struct mvvm_elem *elem)
     return (uint64_t)(uintptr_t)&mvvm_funcs[elem->func_id];
 }
 
-bool mvvm_eval_init(const struct mvvm_instance *instance, const struct mvvm_init *init,
-                    union mvvm_value *out)
-{
-    memset(out, 0, sizeof *out);
-    switch (init->kind) {
-    case MVVM_INIT_CONST:
-        memcpy(out, init->bits, sizeof *out);
-        return true;
-    case MVVM_INIT_GLOBAL:
-        memcpy(out, mvvm_global_slot(instance, init->index), sizeof *out);
-        return true;
-    case MVVM_INIT_FUNC:
-        out->ref = (uint64_t)(uintptr_t)&instance->funcs[init->index];
-        return true;
-    case MVVM_INIT_NULL:
-        return true;
-    }
-    return false;
-}
-
 bool mvvm_table_fill_from(struct mvvm_instance *instance, uint32_t table_index, uint32_t elem_index,
                           uint32_t dest, uint32_t source, uint32_t length)
 {
@@ -145,8 +125,7 @@ bool mvvm_table_fill_from(struct mvvm_instance *instance, uint32_t table_index, 
         return false;
     for (uint32_t k = 0; k < length; k++) {
         union mvvm_value value;
-        if (!mvvm_eval_init(instance, &segment->items[source + k], &value))
-            return false;
+        mvvm_eval_init(instance, &segment->items[source + k], &value);
         table->elems[dest + k] = mvvm_elem_of(reftype, value.ref);
     }
     return true;

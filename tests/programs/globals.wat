@@ -15,6 +15,11 @@
     (i32.store (i32.const 4) (i32.sub (global.get $at) (i32.const 64)))
     (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
     (global.set $at (i32.const 64)))
+  ;; Extended constant expressions.
+  (global $sum (mut i32) (i32.sub (i32.mul (i32.const 77777) (i32.const 99999)) (i32.const 5)))
+  (global $product i64
+    (i64.mul (i64.add (i64.const 0x7fffffffffffffff) (i64.const 8)) (i64.const -3)))
+  (data (i32.add (i32.const 4000) (i32.mul (i32.const 9) (i32.const 8))) "extended")
   (global $state (mut i64) (i64.const 88172645463325252))
   ;; A callee with a loop: its caller's frame is suspended at the call.
   (func $churn (param $n i32) (result i64)
@@ -44,5 +49,8 @@
       (call $put (global.get $l))
       (call $putf (f64.promote_f32 (global.get $f)))
       (call $putf (global.get $d))
+      (call $put32 (global.get $sum))
+      (call $put (global.get $product))
+      (call $put (i64.load (i32.const 4072)))
       (call $flush)
       (br_if $again (i32.lt_u (global.get $e) (i32.const 8))))))

@@ -105,6 +105,39 @@ def test_constants_keep_their_bits() -> None:
     assert "{MVVM_INIT_FUNC, 1, {0, 0}}" in source
 
 
+ARITHMETIC = """
+  (import "a" "b" (global $b i32)) (import "a" "c" (global $c i64))
+  (memory 1) (table 1 funcref)
+  (global i32 (i32.sub (i32.mul (i32.const 0x10000) (i32.const 0x10001)) (i32.const 0x10001)))
+  (global i64 (i64.mul (i64.const -3) (i64.add (i64.const 5) (i64.const 0x4000000000000000))))
+  (global i32 (i32.mul (i32.const 2) (i32.add (global.get $b) (i32.const -1))))
+  (data (i32.sub (global.get $b) (i32.const 600)) "x")
+"""
+
+
+def test_arithmetic_without_globals_is_done_here() -> None:
+    source, _ = describe_modules([description(f"(module {ARITHMETIC})")])
+    assert "{0x7f, 0, {MVVM_INIT_CONST, 0, {0xffffffffull, 0x0ull}}}" in source
+    assert "{0x7e, 0, {MVVM_INIT_CONST, 0, {0x3ffffffffffffff1ull, 0x0ull}}}" in source
+
+
+def test_arithmetic_with_globals_is_left_to_the_runtime() -> None:
+    source, _ = describe_modules([description(f"(module {ARITHMETIC})")])
+    assert "{0x7f, 0, {MVVM_INIT_STEPS, 0, {5, 3}}}" in source
+    assert "{MVVM_SEGMENT_ACTIVE, {MVVM_INIT_STEPS, 5, {3, 2}}" in source
+    steps = source.partition("m0_steps[] = {")[2].partition("};")[0].split("\n")[1:-1]
+    assert [line.strip().removesuffix(",") for line in steps] == [
+        "{MVVM_INIT_CONST, 0, {0x2ull, 0x0ull}}",
+        "{MVVM_INIT_GLOBAL, 0, {0, 0}}",
+        "{MVVM_INIT_CONST, 0, {0xffffffffull, 0x0ull}}",
+        "{MVVM_INIT_I32_ADD, 0, {0, 0}}",
+        "{MVVM_INIT_I32_MUL, 0, {0, 0}}",
+        "{MVVM_INIT_GLOBAL, 0, {0, 0}}",
+        "{MVVM_INIT_CONST, 0, {0x258ull, 0x0ull}}",
+        "{MVVM_INIT_I32_SUB, 0, {0, 0}}",
+    ]
+
+
 def test_equal_types_share_a_number() -> None:
     assert canonical_types(module(WAT).module)[:2] == (0, 0)
 

@@ -65,6 +65,11 @@ TEXTS = [
        (import "e" "m" (memory 1)) (import "e" "t" (table 1 externref))
        (global i32 (global.get 0)) (data (global.get 0) "x")
        (func nop f64.const nan:0x123 call 0)""",
+    """(import "e" "g" (global i32)) (import "e" "l" (global i64)) (memory 1) (table 1 funcref)
+       (global i64 i64.const 5 global.get 1 i64.mul i64.const 2 i64.sub)
+       (global (mut i32) i32.const 1 i32.const 2 i32.add)
+       (data (i32.mul (global.get 0) (i32.const 3)) "x")
+       (elem (offset global.get 0 i32.const 3 i32.sub) func)""",
     """(memory 1) (func (result v128) i32.const 0 v128.load align=4
          i32.const 16 v128.const i64x2 0 0 v128.load32_lane 3
          i8x16.shuffle 0 1 2 3 4 5 6 7 16 17 18 19 20 21 22 31
@@ -83,7 +88,7 @@ LIKELY = bytes.fromhex("0001020304050b0c0d0e0f101112131a1b1c2021224041707f7e7d7c
 
 @functools.cache
 def engine() -> wasmtime.Engine:
-    """Make an engine that accepts WebAssembly 2.0 with tail calls, and no more than that."""
+    """Make an engine that accepts 2.0, tail calls, extended constant expressions, and no more."""
     config = wasmtime.Config()
     for feature in BEYOND_US:
         setattr(config, f"wasm_{feature}", False)
