@@ -7,7 +7,9 @@
  *
  *   ok CALLS CRC    trap MESSAGE CALLS CRC
  *
- * CALLS host functions were called since the program began, CRC is of their arguments. The first trap ends it.
+ * CALLS host functions were called since the program began, CRC is of their arguments. What follows a trap shows the
+ * state that it left behind, but for traps that a fault of the machine reports (memory, stack): with those the program
+ * ends, and with a trap of the instantiation.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -98,11 +100,15 @@ static bool resolve(void *data, const struct mvvm_module *module, const struct m
 /* Returns whether the program goes on. */
 static bool step(int trap)
 {
+    const bool goes_on =
+        trap != MVVM_TRAP_MEMORY_OUT_OF_BOUNDS && trap != MVVM_TRAP_CALL_STACK_EXHAUSTED;
     if (trap == 0)
-        printf("ok %u %08x | ", calls, crc);
+        printf("ok %u %08x", calls, crc);
     else
         printf("trap %s %u %08x", mvvm_trap_message(trap), calls, crc);
-    return trap == 0;
+    if (goes_on)
+        printf(" | ");
+    return goes_on;
 }
 
 static void run(const struct mvvm_module *module)
@@ -115,7 +121,7 @@ static void run(const struct mvvm_module *module)
         printf("error %s", failure.message);
         return;
     }
-    if (!step(instance == NULL ? failure.trap_code : 0))
+    if (!step(instance == NULL ? failure.trap_code : 0) || instance == NULL)
         return;
     for (uint32_t k = 0; k < module->export_count; k++) {
         union mvvm_value values[1], results[1];
