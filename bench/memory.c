@@ -1,22 +1,46 @@
 /* Fills as many MiB as the first argument says with bytes that are not zero, then asks for a checkpoint. With a second
- * argument it goes on and prints the nanoseconds that the checkpoint took; without one it ends there. */
+ * argument it goes on and prints the nanoseconds that the checkpoint took, and those that copying the memory within
+ * itself takes. Without one it ends there; resumed, it prints when its first instruction ran (nanoseconds since 1970),
+ * then when that was put out, and when every page had been read. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 __attribute__((import_module("env"), import_name("__checkpoint"))) void checkpoint(int stop);
 
-static long long now(void)
+static long long now(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+static void resumed(const uint64_t *block, size_t size)
+{
+    const long long first = now(CLOCK_REALTIME);
+    uint64_t odd = 0;
+    printf("%lld\n", first);
+    fflush(stdout);
+    const long long put_out = now(CLOCK_REALTIME);
+    for (size_t i = 0; i < size / 8; i += 512) {
+        odd += block[i] & 1;
+    }
+    const long long all_read = now(CLOCK_REALTIME);
+    printf("%lld\n%lld\n%d\n", put_out, all_read, odd == size / 4096);
+}
+
+static void went_on(uint64_t *block, size_t size, long long taken)
+{
+    const long long before = now(CLOCK_MONOTONIC);
+    memmove(block, block + size / 16, size / 2);
+    printf("%lld\n%lld\n", taken, 2 * (now(CLOCK_MONOTONIC) - before));
 }
 
 int main(int argc, char **argv)
 {
-    size_t size = (size_t)(argc > 1 ? atoi(argv[1]) : 1) << 20;
+    const size_t size = (size_t)(argc > 1 ? atoi(argv[1]) : 1) << 20;
     uint64_t *block = malloc(size), state = 1;
     if (block == 0) {
         return 1;
@@ -25,9 +49,12 @@ int main(int argc, char **argv)
         state = state * 6364136223846793005u + 1442695040888963407u;
         block[i] = state | 1;
     }
-    long long before = now();
+    const long long before = now(CLOCK_MONOTONIC);
     checkpoint(argc < 3);
-    long long after = now();
-    printf("%lld\n", argc < 3 ? (long long)(block[size / 16] & 1) : after - before);
+    if (argc < 3) {
+        resumed(block, size);
+    } else {
+        went_on(block, size, now(CLOCK_MONOTONIC) - before);
+    }
     return 0;
 }

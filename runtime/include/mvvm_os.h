@@ -14,6 +14,17 @@ void mvvm_os_release(void *address, size_t size);
 /* All of it is about to be written: large pages save faults. Only advice. */
 void mvvm_os_expect_writes(void *address, size_t size);
 size_t mvvm_os_page_size(void);
+/* `size` bytes of a file over what is at `address`: readable and writable, and what is written stays here. `offset`,
+ * `address` and `size` are multiples of mvvm_os_map_unit(). False: this file cannot be mapped (here). */
+bool mvvm_os_map_file(int fd, uint64_t offset, void *address, size_t size);
+size_t mvvm_os_map_unit(void);
+extern size_t mvvm_os_test_map_unit; /* not 0: instead of the page size. Tests set it. */
+
+/* -- The helper thread (os_thread.c) -- */
+/* Runs `work(data)` in a thread that takes no signals, one at a time. False: there can be none. */
+bool mvvm_os_start_thread(void (*work)(void *), void *data);
+void mvvm_os_join_thread(void);
+extern bool mvvm_os_test_no_thread; /* there can be none. Tests set it. */
 
 /* -- Faults and checkpoint requests (os_signal.c) -- */
 /* Installs the fault handler (alternate stack) and the SIGUSR1/timer handlers, once. */
@@ -38,7 +49,8 @@ int mvvm_os_poll(struct mvvm_os_pollfd *fds, size_t count, uint64_t deadline_ns)
 /* -- Files (os_file.c, os_path.c) -- */
 /* Functions from here on return a result of 0 or more, or the negative number of a WASI error
  * (enum mvvm_wasi_errno); file types are WASI's. Times are nanoseconds since 1970. */
-uint64_t mvvm_os_process_cpu_ns(void);
+/* The processor time of the calling thread, which is the guest's: a helper's is not counted. */
+uint64_t mvvm_os_guest_cpu_ns(void);
 /* Of the clocks: 0 real time, 1 monotonic, 2 process CPU time, 3 thread CPU time. */
 uint64_t mvvm_os_clock_resolution_ns(uint32_t clock);
 void mvvm_os_yield(void);

@@ -59,6 +59,11 @@ bool mvvm_checkpoint_wanted(void);
 /* env.__checkpoint: the caller's frame is innermost and its call has returned. */
 void mvvm_checkpoint_now(bool stop);
 
+/* A resumed program's memory may be mapped from a file that is still being checked (restore_pages.c). Comes before
+ * everything that shows outside of the process; ends it if the file is damaged. `ending`: also looks whether the file
+ * has been changed since, which else is looked at now and then. */
+void mvvm_settle(bool ending);
+
 /* -- Byte streams for snapshot sections --------------------------------------------------- */
 
 struct mvvm_writer; /* never fails to the caller: an error is kept and reported at the end */
@@ -93,6 +98,7 @@ struct mvvm_wasi_settings {
     bool allow_changed_files; /* go on with files that have changed or are missing */
     bool with_files;          /* contents of all open files go into snapshots */
     bool refuse_connections;  /* no snapshot while there is an accepted connection */
+    void (*before_effect)(void); /* called by a load before anything outside of the process changes; or NULL */
 };
 extern struct mvvm_wasi_settings mvvm_wasi_settings;
 /* NULL, or why it cannot be saved. */

@@ -9,8 +9,10 @@
 static uint32_t tables[16][256];
 static bool tables_ready;
 
-static void make_tables(void)
+void mvvm_crc32_prepare(void)
 {
+    if (tables_ready)
+        return;
     for (uint32_t byte = 0; byte < 256; byte++) {
         uint32_t crc = byte;
         for (int bit = 0; bit < 8; bit++)
@@ -33,8 +35,7 @@ static uint32_t load32(const uint8_t *at)
 /* `crc` is inverted here. */
 static uint32_t step_portable(uint32_t crc, const uint8_t *at, size_t size)
 {
-    if (!tables_ready)
-        make_tables();
+    mvvm_crc32_prepare();
     for (; size >= 16; at += 16, size -= 16) {
         uint32_t words[4] = {load32(at) ^ crc, load32(at + 4), load32(at + 8), load32(at + 12)};
         crc = 0;

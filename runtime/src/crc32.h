@@ -8,6 +8,9 @@
 /* `crc`: of what came before; 0 at the start. */
 uint32_t mvvm_crc32(uint32_t crc, const void *bytes, size_t size);
 
+/* Before two threads compute at the same time. */
+void mvvm_crc32_prepare(void);
+
 /* The portable way, for tests to hold the fast one against. */
 uint32_t mvvm_crc32_portable(uint32_t crc, const void *bytes, size_t size);
 

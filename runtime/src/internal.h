@@ -62,6 +62,7 @@ extern uint32_t mvvm_func_total;
 /* What an imported function is bound to. */
 struct mvvm_binding {
     mvvm_host_fn *fn; /* NULL: `instance`'s function `func_index` */
+    bool is_inward;   /* fn neither changes nor takes anything outside of the process */
     struct mvvm_instance *instance;
     uint32_t func_index;
 };

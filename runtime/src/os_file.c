@@ -125,9 +125,9 @@ uint64_t mvvm_os_realtime_ns(void)
     return read_clock(CLOCK_REALTIME);
 }
 
-uint64_t mvvm_os_process_cpu_ns(void)
+uint64_t mvvm_os_guest_cpu_ns(void)
 {
-    return read_clock(CLOCK_PROCESS_CPUTIME_ID);
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 uint64_t mvvm_os_clock_resolution_ns(uint32_t clock)

@@ -42,3 +42,20 @@ size_t mvvm_os_page_size(void)
 {
     return (size_t)sysconf(_SC_PAGESIZE);
 }
+
+size_t mvvm_os_test_map_unit;
+
+size_t mvvm_os_map_unit(void)
+{
+    return mvvm_os_test_map_unit != 0 ? mvvm_os_test_map_unit : mvvm_os_page_size();
+}
+
+bool mvvm_os_map_file(int fd, uint64_t offset, void *address, size_t size)
+{
+    const int access = PROT_READ | PROT_WRITE, fixed = MAP_PRIVATE | MAP_FIXED;
+    if (mmap(address, size, access, fixed, fd, (off_t)offset) != MAP_FAILED)
+        return true;
+    /* A file system may refuse when what was there is gone already. */
+    mmap(address, size, access, fixed | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return false;
+}

@@ -63,14 +63,25 @@ static bool bad_type(const struct mvvm_module *module, const struct mvvm_import 
                           module->name, import->module, import->name, kinds[import->kind]);
 }
 
+/* The functions of WASI that may run before a restored memory is known to be right. */
+static bool is_inward(const struct mvvm_import *import)
+{
+    static const char *const names[] = {"args_get",          "args_sizes_get", "environ_get",
+                                        "environ_sizes_get", "clock_res_get",  "clock_time_get",
+                                        "sched_yield"};
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+        if (strcmp(import->name, names[k]) == 0)
+            return strncmp(import->module, "wasi_", 5) == 0;
+    return false;
+}
+
 static bool bind_func(struct mvvm_instance *instance, uint32_t func_index,
                       struct mvvm_binding *binding, const struct mvvm_import *import,
                       const struct mvvm_extern *source)
 {
-    (void)import;
     const struct mvvm_type *type = mvvm_func_type(instance, func_index);
     if (source->host != NULL) {
-        *binding = (struct mvvm_binding){.fn = source->host->fn};
+        *binding = (struct mvvm_binding){.fn = source->host->fn, .is_inward = is_inward(import)};
         return signature_fits(type, source->host->signature);
     }
     *binding = (struct mvvm_binding){.instance = source->instance, .func_index = source->index};

@@ -13,6 +13,7 @@
 
 #include "checkpoint.h"
 #include "crc32.h"
+#include "restore_pages.h"
 #include "snapshot.h"
 
 /* A snapshot being read. The first failure is kept. */
@@ -22,9 +23,9 @@ struct input {
     char *message;
     size_t message_size;
     struct mvvm_snapshot_front front;
-    uint8_t *parts[MVVM_SECTION_COUNT + 1]; /* by id; PAGES is read straight into the memory */
+    uint8_t *parts[MVVM_SECTION_COUNT + 1]; /* by id; PAGES goes straight into the memory */
     struct mvvm_frames *frames;
-    uint8_t *page_runs; /* inside MEMORIES: run_count * (u64, u64) */
+    const uint8_t *page_runs; /* inside MEMORIES: run_count * (u64, u64) */
     uint32_t page_run_count;
     uint64_t memory_pages;
 };
@@ -290,7 +291,7 @@ static bool check_runs(struct input *in, struct mvvm_reader *r)
     const uint64_t limit = in->memory_pages * (MVVM_WASM_PAGE / MVVM_SNAPSHOT_PAGE);
     uint64_t next = 0, total = 0;
     in->page_run_count = mvvm_read_u32(r);
-    in->page_runs = (uint8_t *)(uintptr_t)r->at;
+    in->page_runs = r->at;
     for (uint32_t k = 0; k < in->page_run_count; k++) {
         const uint64_t first = mvvm_read_u64(r);
         const uint64_t count = mvvm_read_u64(r);
@@ -322,34 +323,27 @@ static bool read_memories(struct input *in, const struct mvvm_instance *instance
     return check_runs(in, &r) && finish(in, &r, "MEMORIES");
 }
 
-static bool read_pages(struct input *in, const struct mvvm_instance *instance)
+static bool restore_pages(struct input *in, const struct mvvm_instance *instance, const char *path)
 {
     struct mvvm_context *context = instance->module->context;
     const struct mvvm_snapshot_section *section = &in->front.sections[MVVM_SECTION_PAGES - 1];
     const uint64_t old_pages = context->memory_bytes / MVVM_WASM_PAGE;
-    uint64_t offset = section->offset;
-    uint32_t crc = 0;
+    const struct mvvm_pages_source source = {
+        .fd = in->fd,
+        .path = path,
+        .offset = section->offset,
+        .size = section->size,
+        .crc = section->crc,
+        .run_count = in->page_run_count,
+        .runs = in->page_runs,
+    };
+    int status;
     if (in->memory_pages > old_pages &&
         mvvm_memory_grow_pages(context, in->memory_pages - old_pages) == UINT64_MAX)
         return fail(in, MVVM_EXIT_SYSTEM, "no memory for %" PRIu64 " pages of 64 KiB",
                     in->memory_pages);
-    for (uint32_t k = 0; k < in->page_run_count; k++) {
-        uint64_t run[2];
-        memcpy(run, in->page_runs + (size_t)16 * k, sizeof run);
-        uint8_t *at = context->memory_base + run[0] * MVVM_SNAPSHOT_PAGE;
-        mvvm_os_expect_writes(at, run[1] * MVVM_SNAPSHOT_PAGE);
-        for (uint64_t left = run[1] * MVVM_SNAPSHOT_PAGE; left > 0;) {
-            /* A piece at a time, so that it is still in the cache when it is checked. */
-            const size_t piece = left < (1u << 18) ? (size_t)left : (1u << 18);
-            if (!read_at(in, at, piece, offset))
-                return false;
-            crc = mvvm_crc32(crc, at, piece);
-            at += piece;
-            offset += piece;
-            left -= piece;
-        }
-    }
-    return crc == section->crc || bad(in, "the snapshot's section PAGES is damaged");
+    const char *message = mvvm_restore_pages(&source, context->memory_base, &status);
+    return message == NULL || fail(in, status, "%s", message);
 }
 
 static bool read_flags(struct input *in, struct mvvm_reader *r, uint32_t count, uint8_t *dropped,
@@ -376,10 +370,16 @@ static bool read_segments(struct input *in, const struct mvvm_instance *instance
            finish(in, &r, "SEGMENTS");
 }
 
+static void settle(void)
+{
+    mvvm_settle(true);
+}
+
 static bool read_wasi(struct input *in, const char *dirs)
 {
     struct mvvm_reader r = reader_of(in, MVVM_SECTION_WASI);
     bool bad_snapshot = true;
+    mvvm_wasi_settings.before_effect = settle;
     const char *message = mvvm_wasi_load(&r, dirs, &bad_snapshot);
     if (message != NULL)
         return fail(in, bad_snapshot ? MVVM_EXIT_BAD_SNAPSHOT : MVVM_EXIT_SYSTEM, "%s", message);
@@ -395,8 +395,8 @@ static bool read_everything(struct input *in, const struct mvvm_instance *instan
         if (id != MVVM_SECTION_MODULE && id != MVVM_SECTION_PAGES && !read_part(in, id))
             return false;
     return read_frames(in) && read_globals(in, instance) && read_tables(in, instance) &&
-           read_memories(in, instance) && read_segments(in, instance) && read_pages(in, instance) &&
-           read_wasi(in, dirs);
+           read_memories(in, instance) && read_segments(in, instance) &&
+           restore_pages(in, instance, path) && read_wasi(in, dirs);
 }
 
 int mvvm_snapshot_read(struct mvvm_instance *instance, const char *path, const char *dirs,
@@ -404,7 +404,8 @@ int mvvm_snapshot_read(struct mvvm_instance *instance, const char *path, const c
 {
     struct input in = {
         .fd = -1, .message = message, .message_size = message_size, .frames = frames};
-    read_everything(&in, instance, path, dirs);
+    if (!read_everything(&in, instance, path, dirs))
+        mvvm_settle(true); /* one message: damage is the cause of what follows from it */
     for (uint32_t id = 0; id <= MVVM_SECTION_COUNT; id++)
         free(in.parts[id]);
     if (in.fd >= 0)

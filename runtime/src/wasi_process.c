@@ -88,7 +88,7 @@ int mvvm_wasi_clock_time_get(struct mvvm_instance *instance, const uint64_t *arg
     case WASI_CLOCK_MONOTONIC: now = mvvm_wasi_now(); break;
     /* One thread runs the guest, before and after a move: both clocks count the same. */
     case WASI_CLOCK_PROCESS_CPUTIME:
-    case WASI_CLOCK_THREAD_CPUTIME: now = mvvm_os_process_cpu_ns() + mvvm_wasi.cpu_offset; break;
+    case WASI_CLOCK_THREAD_CPUTIME: now = mvvm_os_guest_cpu_ns() + mvvm_wasi.cpu_offset; break;
     default: return WASI_INVAL;
     }
     if (out == NULL)

@@ -53,6 +53,12 @@ static const char *file_message(const struct mvvm_wasi_row *row, uint32_t root, 
                              mvvm_wasi.roots[root].host, what);
 }
 
+static void before_effect(void)
+{
+    if (mvvm_wasi_settings.before_effect != NULL)
+        mvvm_wasi_settings.before_effect();
+}
+
 /* Opens what is described, never emptying anything and creating only what was packed: a descriptor
  * or a negative errno. */
 static int open_contents(const struct mvvm_wasi_row *row, const struct mvvm_os_open *how, int root,
@@ -63,6 +69,7 @@ static int open_contents(const struct mvvm_wasi_row *row, const struct mvvm_os_o
     int fd = mvvm_os_open_beneath(root, row->path, how);
     if (fd != -WASI_NOENT || packed == NULL)
         return fd;
+    before_effect();
     int error = mvvm_wasi_unpack(packed, root, row->path, row->mtime_ns);
     return error != WASI_SUCCESS ? -error : mvvm_os_open_beneath(root, row->path, how);
 }
@@ -164,6 +171,7 @@ static const char *open_socket(const struct mvvm_wasi_row *row, const char **lis
     char address[MVVM_WASI_MAX_ADDRESS];
     if (row->kind == MVVM_WASI_CONNECTION)
         return mvvm_wasi_fd_set(row->fd, &entry) == WASI_SUCCESS ? NULL : mvvm_wasi_no_memory;
+    before_effect();
     bool other = mvvm_wasi_next_address(listen, address);
     return mvvm_wasi_listen(row->fd, other ? address : row->host_path, &entry);
 }

@@ -139,7 +139,7 @@ const char *mvvm_wasi_save(struct mvvm_writer *w)
     write_strings(w, &mvvm_wasi.env);
     mvvm_write_u64(w, mvvm_wasi_now());
     mvvm_write_u64(w, mvvm_os_realtime_ns());
-    mvvm_write_u64(w, mvvm_os_process_cpu_ns() + mvvm_wasi.cpu_offset);
+    mvvm_write_u64(w, mvvm_os_guest_cpu_ns() + mvvm_wasi.cpu_offset);
     mvvm_write_u8(w, mvvm_wasi.has_poll_start);
     mvvm_write_u64(w, mvvm_wasi.has_poll_start ? mvvm_wasi.poll_start : 0);
     uint32_t count = 0;
@@ -197,7 +197,7 @@ static bool read_clocks(struct mvvm_reader *r)
         poll_start > (has_poll_start ? monotonic : 0))
         return false;
     mvvm_wasi.monotonic_offset = monotonic - mvvm_os_monotonic_ns();
-    mvvm_wasi.cpu_offset = cpu - mvvm_os_process_cpu_ns();
+    mvvm_wasi.cpu_offset = cpu - mvvm_os_guest_cpu_ns();
     mvvm_wasi.has_poll_start = has_poll_start;
     mvvm_wasi.poll_start = poll_start;
     return true;

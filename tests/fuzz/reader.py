@@ -134,7 +134,8 @@ def _link_sanitized(
         (folder / name).write_bytes(data)
     sources = map(str, runtime_sources(runtime, target))
     command = ["gcc", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-no-pie"]
-    command += ["-std=gnu11", "-D_GNU_SOURCE=", "-g", "-O1", *include_flags(runtime, target)]
+    command += ["-pthread", "-std=gnu11", "-D_GNU_SOURCE=", "-g", "-O1"]
+    command += include_flags(runtime, target)
     command += ["module.c", *names, *sources, "-o", "program"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -104,6 +104,12 @@ const char *mvvm_wasi_load(struct mvvm_reader *r, const char *dirs, bool *bad_sn
     return mvvm_read_bytes(r, 45) != NULL ? NULL : "the WASI section is too short";
 }
 
+uint64_t mvvm_os_monotonic_ns(void)
+{
+    static uint64_t now;
+    return now += 1000000000; /* os_file.c is left out: time flies */
+}
+
 /* -- The frame table -------------------------------------------------------------------------- */
 
 static uint8_t *put(uint8_t *at, const uint32_t *words, size_t count)

@@ -6,11 +6,13 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "crc32.h"
 #include "fake_module.h"
-#include "pages.h"
+#include "options.h"
+#include "restore_pages.h"
 #include "snapshot.h"
 
 #define CHECK(condition) \
@@ -66,6 +68,102 @@ static void test_pages(void)
     CHECK(runs.runs[1].first == 9 && runs.runs[1].count == 1);
     CHECK(runs.runs[2].first == 63 && runs.runs[2].count == 1);
     free(runs.runs);
+}
+
+/* -- Mapped pages ----------------------------------------------------------------------------- */
+
+enum { MAPPED_PAGES = 2500, SECTION_PAGES = 1200 + 2 + 1100, BIG_UNIT = 65536 };
+
+static const uint64_t mapped_runs[] = {1, 1200, 1300, 2, 1400, 1100}; /* first page, count */
+
+/* A file with PAGES such that the first run can be mapped with large pages, and not the third. */
+static int write_section(const char *path, uint8_t *bytes, uint64_t offset)
+{
+    const int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    const ssize_t size = SECTION_PAGES * 4096;
+    for (ssize_t k = 0; k < size; k++)
+        bytes[k] = (uint8_t)(k * 7 + (k >> 12)) | 1;
+    CHECK(fd >= 0 && pwrite(fd, bytes, (size_t)size, (off_t)offset) == size);
+    return fd;
+}
+
+static void check_memory(const uint8_t *base, const uint8_t *bytes)
+{
+    static const uint8_t zeros[4096];
+    uint64_t next = 0;
+    for (int k = 0; k < 3; k++) {
+        for (; next < mapped_runs[2 * k]; next++)
+            CHECK(memcmp(base + next * 4096, zeros, 4096) == 0);
+        CHECK(memcmp(base + next * 4096, bytes, mapped_runs[2 * k + 1] * 4096) == 0);
+        bytes += mapped_runs[2 * k + 1] * 4096;
+        next += mapped_runs[2 * k + 1];
+    }
+}
+
+/* What a checkpoint finds: the section's runs, but for a page that is zero now. */
+static void check_found(uint8_t *base)
+{
+    struct mvvm_runs runs = {0};
+    CHECK(mvvm_find_runs(base, (uint64_t)MAPPED_PAGES * 4096, &runs) && runs.count == 3);
+    CHECK(runs.runs[2].first == 1400 && runs.runs[2].count == 1100);
+    runs.count = 0;
+    base[700 * 4096] = 0; /* written, not zero */
+    memset(base + 800 * 4096, 0, 4096);
+    CHECK(mvvm_find_runs(base, (uint64_t)MAPPED_PAGES * 4096, &runs) && runs.count == 4);
+    CHECK(runs.runs[0].first == 1 && runs.runs[0].count == 799 && runs.runs[1].first == 801);
+    free(runs.runs);
+}
+
+/* Restores from `source` in a process of its own; returns its status. */
+static int restore_apart(const struct mvvm_pages_source *source, uint8_t *base)
+{
+    int status = 0;
+    const pid_t child = fork();
+    if (child == 0) {
+        const char *message = mvvm_restore_pages(source, base, &status);
+        if (message != NULL)
+            _exit(status);
+        mvvm_settle(true);
+        _exit(0);
+    }
+    CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void test_mapped(const char *path)
+{
+    const size_t size = (size_t)MAPPED_PAGES * 4096;
+    const uint64_t offset = BIG_UNIT + 4096;
+    const size_t counts[] = {2, 1, 2, 0}; /* mapped runs: usual, large pages, no thread, read */
+    uint8_t *bytes = malloc((size_t)SECTION_PAGES * 4096);
+    CHECK(bytes != NULL);
+    struct mvvm_pages_source source = {write_section(path, bytes, offset), path, offset,
+                                       SECTION_PAGES * 4096, 0, 3, (const uint8_t *)mapped_runs};
+    source.crc = mvvm_crc32(0, bytes, source.size);
+    for (int how = 0; how < 4; how++) {
+        uint8_t *area = mvvm_os_reserve(size + BIG_UNIT);
+        uint8_t *base = (uint8_t *)(((uintptr_t)area + BIG_UNIT - 1) / BIG_UNIT * BIG_UNIT);
+        int status;
+        mvvm_options.map_snapshot = how != 3;
+        mvvm_os_test_no_thread = how == 2;
+        mvvm_os_test_map_unit = how == 1 ? BIG_UNIT : 0;
+        CHECK(area != NULL && mvvm_os_commit(base, size) == 0);
+        CHECK(pwrite(source.fd, "\1", 1, (off_t)(offset + 5000)) == 1);
+        CHECK(restore_apart(&source, base) == MVVM_EXIT_BAD_SNAPSHOT);
+        CHECK(pwrite(source.fd, bytes + 5000, 1, (off_t)(offset + 5000)) == 1);
+        CHECK(restore_apart(&source, base) == 0);
+        CHECK(mvvm_restore_pages(&source, base, &status) == NULL);
+        const struct mvvm_runs mapped = mvvm_mapped_runs(base);
+        CHECK(mapped.count == counts[how]);
+        CHECK(how != 1 || (mapped.runs[0].first == 16 && mapped.runs[0].count == 1184));
+        mvvm_settle(true);
+        check_memory(base, bytes);
+        check_found(base);
+        CHECK(ftruncate(source.fd, (off_t)(offset + source.size - 1)) == 0);
+        CHECK(restore_apart(&source, base) == MVVM_EXIT_BAD_SNAPSHOT);
+        CHECK(pwrite(source.fd, bytes, source.size, (off_t)offset) == (ssize_t)source.size);
+    }
+    free(bytes);
 }
 
 /* -- Frames ----------------------------------------------------------------------------------- */
@@ -412,6 +510,8 @@ int main(int argc, char **argv)
         test_crc();
     else if (strcmp(command, "pages") == 0)
         test_pages();
+    else if (strcmp(command, "mapped") == 0)
+        test_mapped(path);
     else if (strcmp(command, "frames") == 0)
         test_frames();
     else if (strcmp(command, "misfits") == 0)

@@ -52,7 +52,7 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     includes = [RUNTIME / "include", RUNTIME / "src", RUNTIME / "arch" / arch, HERE]
     output = tmp_path_factory.mktemp("probe") / "probe"
     command = [compiler, "-std=gnu11", "-O1", "-g", "-fno-omit-frame-pointer", "-no-pie"]
-    command += ["-Wall", "-Wextra", "-Werror"]
+    command += ["-Wall", "-Wextra", "-Werror", "-pthread"]
     command += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     command += [f"-I{path}" for path in includes]
     command += [*map(str, sources), "-o", str(output)]
@@ -81,6 +81,11 @@ def test_crc_agrees_with_zlib_and_itself(probe: Path) -> None:
 def test_runs_are_the_pages_that_hold_something(probe: Path) -> None:
     """Touched zero pages and untouched pages are left out, single bits are not."""
     run_probe(probe, "pages")
+
+
+def test_pages_are_mapped_where_they_can_be(probe: Path, tmp_path: Path) -> None:
+    """Whatever the page size, with a helper thread or none; damage and truncation are told."""
+    run_probe(probe, "mapped", str(tmp_path / "section"))
 
 
 def test_lift_inverts_materialize(probe: Path) -> None:
