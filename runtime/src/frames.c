@@ -307,8 +307,9 @@ static const char *check_references(const struct mvvm_instance *instance,
 {
     for (size_t k = 0; k < frames->value_count; k++) {
         const struct mvvm_frame_value *value = &frames->values[k];
-        if (!mvvm_index_is_valid(instance, value->valtype, value->value.i32))
-            return "a frame refers to a function that does not exist";
+        const char *message = mvvm_index_objection(instance, value->valtype, value->value.i32);
+        if (message != NULL)
+            return error("a frame %s", message);
     }
     return NULL;
 }

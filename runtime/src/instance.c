@@ -123,7 +123,7 @@ const char *mvvm_ref_to_index(const struct mvvm_instance *instance, uint8_t reft
     if (ref == 0)
         return NULL;
     if (reftype == MVVM_TYPE_EXTERNREF)
-        return "a reference to a host value cannot move";
+        return "a host's value (an externref that is not null) cannot move";
     const struct mvvm_func *func = (const struct mvvm_func *)(uintptr_t)ref;
     if (func->instance != instance)
         return "a reference to another module's function cannot move";
@@ -136,12 +136,16 @@ uint64_t mvvm_index_to_ref(const struct mvvm_instance *instance, uint32_t index)
     return index == UINT32_MAX ? 0 : (uint64_t)(uintptr_t)&instance->funcs[index];
 }
 
-bool mvvm_index_is_valid(const struct mvvm_instance *instance, uint8_t valtype, uint32_t index)
+const char *mvvm_index_objection(const struct mvvm_instance *instance, uint8_t valtype,
+                                 uint32_t index)
 {
+    if (index == UINT32_MAX)
+        return NULL;
     if (valtype == MVVM_TYPE_EXTERNREF)
-        return index == UINT32_MAX;
-    return valtype != MVVM_TYPE_FUNCREF || index == UINT32_MAX ||
-           index < instance->module->func_count;
+        return "holds a host's value (an externref that is not null), which cannot move";
+    if (valtype == MVVM_TYPE_FUNCREF && index >= instance->module->func_count)
+        return "refers to a function that does not exist";
+    return NULL;
 }
 
 static void create_segments(struct mvvm_instance *instance)

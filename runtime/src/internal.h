@@ -80,8 +80,10 @@ bool mvvm_fail_link(struct mvvm_failure *failure, const char *format, ...)
 const char *mvvm_ref_to_index(const struct mvvm_instance *instance, uint8_t reftype, uint64_t ref,
                               uint32_t *out);
 uint64_t mvvm_index_to_ref(const struct mvvm_instance *instance, uint32_t index);
-/* True for values that are no references. */
-bool mvvm_index_is_valid(const struct mvvm_instance *instance, uint8_t valtype, uint32_t index);
+/* What is wrong with a snapshot's reference ("refers to ..."); NULL if nothing is, or the value is
+ * no reference. */
+const char *mvvm_index_objection(const struct mvvm_instance *instance, uint8_t valtype,
+                                 uint32_t index);
 
 /* -- resolve.c -------------------------------------------------------------------------------- */
 

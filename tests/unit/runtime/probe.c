@@ -310,6 +310,30 @@ static void test_full(const char *path)
     mvvm_frames_free(&frames);
 }
 
+/* A host's value in a table or a global: the error says so, and there is no file. */
+static void test_host_values(const char *path)
+{
+    struct mvvm_instance *instance = fake_instance();
+    struct mvvm_frames frames = fake_frames();
+    const struct mvvm_table_desc *table_descs = fake_module.table_descs;
+    const struct mvvm_table_desc host_tables[] = {
+        {MVVM_TYPE_EXTERNREF, table_descs[0].min, table_descs[0].max}};
+    const struct mvvm_global_desc *globals = fake_module.globals;
+    struct mvvm_global_desc host_globals[] = {globals[0], globals[1], globals[2]};
+    host_globals[1].valtype = MVVM_TYPE_EXTERNREF;
+    fill_state(instance);
+    fake_module.globals = host_globals;
+    const char *message = mvvm_snapshot_write(instance, &frames, path, "test");
+    CHECK(message != NULL && strstr(message, "externref") != NULL);
+    fake_module.globals = globals;
+    fake_module.table_descs = host_tables;
+    message = mvvm_snapshot_write(instance, &frames, path, "test");
+    CHECK(message != NULL && strstr(message, "externref") != NULL);
+    fake_module.table_descs = table_descs;
+    CHECK(access(path, F_OK) != 0);
+    mvvm_frames_free(&frames);
+}
+
 static void test_read(const char *path)
 {
     struct mvvm_instance *instance = fake_instance();
@@ -520,6 +544,8 @@ int main(int argc, char **argv)
         write_snapshot(path);
     else if (strcmp(command, "full") == 0)
         test_full(path);
+    else if (strcmp(command, "host-values") == 0)
+        test_host_values(path);
     else if (strcmp(command, "read") == 0)
         test_read(path);
     else if (strcmp(command, "damage") == 0)

@@ -114,6 +114,12 @@ def test_a_snapshot_that_cannot_be_written_is_an_error(probe: Path, tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_values_of_the_host_cannot_be_saved(probe: Path, tmp_path: Path) -> None:
+    """An externref that is not null, in a table or a global, is refused in words."""
+    run_probe(probe, "host-values", str(tmp_path / "host.snap"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_python_and_c_agree_on_every_byte(probe: Path, snapshot: Path) -> None:
     """Python decodes C's snapshot to the same state and encodes it to the same bytes."""
     data = snapshot.read_bytes()
