@@ -9,7 +9,7 @@ ZIG_PATH := import ziglang; print(ziglang.__path__[0] + "/zig")
 C_FLAGS := -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Werror
 BUILD := build
 
-.PHONY: help setup qemu demo test check lint format gen c-warnings bless spec fuzz bench clean
+.PHONY: help setup qemu demo test check lint format gen c-warnings bless spec fuzz bench bench-quick clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,7 +20,7 @@ help:
 	@echo "make fuzz    random programs for a while (SECONDS=60 SEED=0)"
 	@echo "make bless   rewrite the expected output of the golden tests"
 	@echo "make gen     rewrite generated files"
-	@echo "make bench   measure"
+	@echo "make bench   measure everything, rewrite docs/benchmarks.md (half an hour); make bench-quick prints a few"
 	@echo "make clean   remove what was built here"
 
 setup: $(STAMP)
@@ -88,8 +88,17 @@ SEED ?= 0
 fuzz: $(STAMP) qemu
 	$(BIN)/python -m tests.fuzz.modules --seconds $(SECONDS) --seed $(SEED) --out $(BUILD)/fuzz
 
-bench: $(STAMP) qemu
+BENCH_STAMP := $(VENV)/.bench-stamp
+
+$(BENCH_STAMP): $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	@touch $@
+
+bench: $(BENCH_STAMP)
 	$(BIN)/python -m bench
+
+bench-quick: $(BENCH_STAMP)
+	$(BIN)/python -m bench --quick
 
 clean:
 	rm -rf $(BUILD) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

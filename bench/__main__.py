@@ -1,76 +1,89 @@
-"""`python -m bench [--runs N] [--kernel NAME]...`: measures, and rewrites docs/benchmarks.md."""
+"""`python -m bench`: measures everything and rewrites docs/benchmarks.md.
+
+With less than everything (`--quick`, `--section`, `--program`, ...) it prints the tables instead.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
-import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench.kernels import NAMES, measure_kernel
-from bench.machine import describe_machine
-from bench.moves import measure_moves
+from bench.build import Builder
+from bench.measure import MEASURED, Plan, measure, say
+from bench.programs import BY_NAME, GROUPS, select
 from bench.report import render
-from bench.translation import measure_translation
-from tests.migrate.lua_build import build_lua
-from tests.migrate.sources import NoSources
+from bench.run_time import COLUMNS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 RESULTS: Final = ROOT / "bench" / "results"
 DOCUMENT: Final = ROOT / "docs" / "benchmarks.md"
+FOLDER: Final = ROOT / "build" / "bench"
+QUICK_SECTIONS: Final = ("run_time", "sizes")
 
 
-def say(text: str) -> None:
-    """Tell what is being measured, on standard error."""
-    print(text, file=sys.stderr, flush=True)
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--quick", action="store_true", help="small sizes, few runs, run time and code size only")
+    add("--runs", type=int, help="runs of each program (default 5, quick 3)")
+    add("--section", action="append", choices=MEASURED, help="only these (several times)")
+    add("--program", action="append", default=[], choices=BY_NAME, help="only these programs")
+    add("--group", action="append", default=[], choices=GROUPS, help="only these groups")
+    add("--column", action="append", choices=COLUMNS, help="only these columns of run time")
+    add("--cpu", help="CPU for native code and translations (native: this machine's)")
+    add("--opt-level", type=int, default=2, help="mvvm-aot's -O (default 2)")
+    add("--json", type=Path, help="also write the figures to this file")
+    add("--note", action="append", default=[], help="a remark for the document")
+    return parser.parse_args(arguments)
 
 
-def measure(names: list[str], runs: int, folder: Path) -> dict[str, Any]:
-    """Measure everything in a scratch folder."""
-    notes: list[str] = []
-    modules: dict[str, Path] = {}
-    kernels = []
-    for name in names:
-        say(f"kernel {name}")
-        kernels.append(measure_kernel(name, folder, runs))
-    modules[names[0]] = folder / f"{names[0]}.wasm"
-    say("checkpoint and resume")
-    moves = measure_moves(folder, runs)
-    try:
-        modules["lua"] = build_lua(folder)
-    except NoSources as error:
-        notes.append(f"Lua was not translated: its sources cannot be had here ({error})")
-    say("translation")
-    return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "runs": runs,
-        "machine": describe_machine(),
-        "kernels": kernels,
-        "moves": moves,
-        "translation": [measure_translation(name, path, folder) for name, path in modules.items()],
-        "notes": notes,
-    }
+def plan_of(arguments: argparse.Namespace) -> Plan:
+    """Return what the command line asks for."""
+    sections = arguments.section or (QUICK_SECTIONS if arguments.quick else tuple(MEASURED))
+    return Plan(
+        programs=tuple(select(arguments.program, arguments.group)),
+        sections=tuple(sections),
+        columns=tuple(arguments.column or COLUMNS),
+        size="quick" if arguments.quick else "full",
+        runs=arguments.runs or (3 if arguments.quick else 5),
+        builder=Builder(FOLDER, cpu=arguments.cpu, opt_level=arguments.opt_level),
+    )
+
+
+def is_complete(arguments: argparse.Namespace) -> bool:
+    """Say whether everything is measured as the document shows it."""
+    narrowed = (arguments.quick, arguments.section, arguments.program, arguments.group)
+    changed = (arguments.column, arguments.cpu, arguments.opt_level != 2)
+    return not any(narrowed + changed)
+
+
+def write_document(figures: dict[str, Any]) -> None:
+    """Keep the figures and rewrite the document."""
+    RESULTS.mkdir(exist_ok=True)
+    kept = RESULTS / f"{figures['date']}.json"
+    kept.write_text(json.dumps(figures, indent=1) + "\n")
+    DOCUMENT.write_text(render(figures))
+    say(f"wrote {kept} and {DOCUMENT}")
 
 
 def main() -> None:
-    """Measure, keep the figures, write the document."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--runs", type=int, default=5, help="runs of each program (default 5)")
-    parser.add_argument("--kernel", action="append", choices=NAMES, help="only these kernels")
-    parser.add_argument("--output", type=Path, default=DOCUMENT, help="the Markdown to write")
-    parser.add_argument("--note", action="append", default=[], help="a remark for the document")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        figures = measure(arguments.kernel or list(NAMES), arguments.runs, Path(folder))
+    """Measure, then write or print."""
+    arguments = parse()
+    figures = measure(plan_of(arguments))
     figures["notes"] = arguments.note + figures["notes"]
-    RESULTS.mkdir(exist_ok=True)
-    name = f"{figures['date']}.json"
-    (RESULTS / name).write_text(json.dumps(figures, indent=1) + "\n")
-    arguments.output.write_text(render(figures))
-    say(f"wrote {RESULTS / name} and {arguments.output}")
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if is_complete(arguments):
+        write_document(figures)
+    else:
+        print(render(figures))
 
 
 if __name__ == "__main__":

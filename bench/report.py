@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-Figures = Mapping[str, Any]
+from bench.run_time import render_columns
+from bench.sizes import render_proof, render_sizes
+from bench.tables import Figures, table
+
+Render = Callable[[Any], list[str]]
 
 INTRO: Final = """# Benchmarks
 
@@ -16,83 +19,26 @@ a test.
 """
 
 
-def geometric_mean(values: Iterable[float]) -> float:
-    """Return the geometric mean of positive numbers."""
-    logs = [math.log(value) for value in values]
-    return math.exp(sum(logs) / len(logs))
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Return a Markdown table; all columns but the first are aligned to the right."""
-    lines = [
-        "| " + " | ".join(header) + " |",
-        "|---|" + "---:|" * (len(header) - 1),
-    ]
-    return lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
-
-
-def run_time(kernels: Sequence[Figures]) -> list[str]:
+def run_time(items: Sequence[Figures]) -> list[str]:
     """Return the section on run time."""
-    ratios = [figures["points_over_plain"] for figures in kernels]
-    natives = [figures["points_over_native"] for figures in kernels]
-    rows = [
-        [
-            figures["kernel"],
-            *(f"{figures['seconds'][key]:.3f}" for key in ("native", "plain", "points")),
-            f"{figures['points_over_plain']:.2f}",
-            f"{figures['points_over_native']:.2f}",
-        ]
-        for figures in kernels
-    ]
-    rows.append(
-        ["**geometric mean**", "", "", ""]
-        + [f"**{geometric_mean(values):.3f}**" for values in (ratios, natives)]
-    )
-    rows.append(["worst", "", "", ""] + [f"{max(values):.2f}" for values in (ratios, natives)])
-    header = ["kernel", "native, s", "without points, s", "with points, s", "÷ without", "÷ native"]
     return [
-        "## Run time",
-        "",
         "With migration points and without (`--no-migration`): the same compiler, the same module.",
-        "Native: `zig cc -O3` of the C source for the same CPU.",
+        "Native: `zig cc -O3` of the same C for the same CPU, with the C library of this system.",
+        "wasmtime: its Python package as it comes (Cranelift, optimising for speed); compiling,",
+        "loading and instantiating are not counted. Modules: `zig cc -O3 --target=wasm32-wasi`.",
+        "Each program prints the same in all columns, or there are no figures.",
         "",
-        *table(header, rows),
+        *render_columns(items),
     ]
 
 
-def code_size(modules: Sequence[tuple[str, Figures]]) -> list[str]:
-    """Return the section on code size and the proof."""
-    sizes = [
-        [
-            name,
-            f"{figures['code_bytes_plain']:,}",
-            f"{figures['code_bytes']:,}",
-            f"{figures['code_bytes'] / figures['code_bytes_plain']:.2f}",
-            f"{figures['frame_table_bytes']:,}",
-        ]
-        for name, figures in modules
-    ]
-    keys = ("functions", "points", "sites")
-    tries = ("proved_first", "proved_second", "proved_third", "fills")
-    proofs = [
-        [name, *(f"{figures['proof'][key]:,}" for key in (*keys, *tries))]
-        for name, figures in modules
-    ]
+def instructions(items: Sequence[Figures]) -> list[str]:
+    """Return the section on executed instructions."""
     return [
-        "## Code size",
+        "Instructions executed in user mode, counted by callgrind, at a small size: start and end",
+        "of the process included.",
         "",
-        *table(
-            ["module", "without points, bytes", "with points, bytes", "ratio", "frame table"], sizes
-        ),
-        "",
-        "## The proof that frames are closed",
-        "",
-        "Functions with points, by the attempt at which they were proved; fills are constants that",
-        "the code keeps in spill slots and the frame table lists.",
-        "",
-        *table(
-            ["module", "functions", "points", "sites", "first", "second", "third", "fills"], proofs
-        ),
+        *render_columns(items, "counts", "instructions"),
     ]
 
 
@@ -140,22 +86,40 @@ def translation(figures: Sequence[Figures]) -> list[str]:
     ]
 
 
-def render(figures: Figures) -> str:
-    """Return the whole document."""
+SECTIONS: Final[Mapping[str, tuple[str, Render]]] = {
+    "run_time": ("Run time", run_time),
+    "instructions": ("Instructions", instructions),
+    "sizes": ("Code size", render_sizes),
+    "proof": ("The proof that frames are closed", render_proof),
+}
+
+
+def render(figures: Figures, chart: str | None = None) -> str:
+    """Return the whole document; `chart` is the picture's file, relative to the document."""
     machine = [f"- {name}: {value}" for name, value in figures["machine"].items()]
-    modules = [(item["kernel"], item) for item in figures["kernels"]]
-    measured = {name for name, _ in modules}
-    modules += [
-        (item["module"], item) for item in figures["translation"] if item["module"] not in measured
-    ]
     parts: list[list[str]] = [
         [INTRO.rstrip()],
-        [f"Runs of each: {figures['runs']}. Date: {figures['date']}.", "", *machine],
-        run_time(figures["kernels"]),
-        moves(figures["moves"]),
-        translation(figures["translation"]),
-        code_size(modules),
+        [
+            f"Runs of each: {figures['runs']}. Date: {figures['date']}. {_options(figures)}",
+            "",
+            *machine,
+        ],
     ]
+    if chart is not None:
+        parts.append([f"![Run time by program, divided by native code's]({chart})"])
+    for name, (title, render_section) in SECTIONS.items():
+        if figures.get(name):
+            parts.append([f"## {title}", "", *render_section(figures[name])])
+    if "moves" in figures:
+        parts.append(moves(figures["moves"]))
+    if "translation" in figures:
+        parts.append(translation(figures["translation"]))
     if figures["notes"]:
         parts.append(["## Notes", "", *(f"- {note}" for note in figures["notes"])])
     return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def _options(figures: Figures) -> str:
+    """Say how programs were built and run where it is not the default."""
+    options = figures["options"]
+    return f"Sizes: {options['size']}. CPU: {options['cpu']}. mvvm-aot -O{options['opt_level']}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +40,28 @@ class Ended:
     clock: float
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A command, and the file into which it writes its processor seconds if it does that itself."""
+
+    command: Sequence[str | Path]
+    report: Path | None = None
+
+
+def wasmtime_job(module: Path, arguments: Sequence[str]) -> Job:
+    """Return what runs a precompiled module under wasmtime and measures the guest alone."""
+    report = module.with_suffix(".seconds")
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "bench.wasmtime_runner",
+        report,
+        module,
+        *arguments,
+    ]
+    return Job(command, report)
+
+
 def run_once(command: Sequence[str | Path], variables: Mapping[str, str] | None = None) -> Ended:
     """Run a command to its end and measure it."""
     read_end, write_end = os.pipe()
@@ -58,19 +81,20 @@ def run_once(command: Sequence[str | Path], variables: Mapping[str, str] | None 
     return Ended(process.returncode, output, usage.ru_utime + usage.ru_stime, clock)
 
 
-def interleave(commands: Mapping[str, Sequence[str | Path]], runs: int) -> dict[str, Samples]:
-    """Run each command `runs` times, taking turns; raises when outputs differ or one fails."""
-    found = {name: Samples() for name in commands}
+def interleave(jobs: Mapping[str, Job], runs: int) -> dict[str, Samples]:
+    """Run each job `runs` times, taking turns; raises when outputs differ or one fails."""
+    found = {name: Samples() for name in jobs}
     wanted: bytes | None = None
     for _ in range(runs):
-        for name, command in commands.items():
-            ended = run_once(command)
+        for name, job in jobs.items():
+            ended = run_once(job.command)
             if ended.status != 0:
-                raise RuntimeError(f"{name}: {command[0]} ended with status {ended.status}")
+                raise RuntimeError(f"{name}: {job.command} ended with status {ended.status}")
             if wanted is None:
                 wanted = ended.stdout
             if ended.stdout != wanted:
                 raise RuntimeError(f"{name}: {ended.stdout!r} instead of {wanted!r}")
-            found[name].cpu.append(ended.cpu)
+            seconds = ended.cpu if job.report is None else float(job.report.read_text())
+            found[name].cpu.append(seconds)
             found[name].clock.append(ended.clock)
     return found

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import mvvm_aot
-from bench.kernels import PROOF_KEYS
+from bench.sizes import PROOF_KEYS
 from mvvm_aot.api import host_target
 
 

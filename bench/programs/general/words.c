@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TEXT = 1 << 21, SLOTS = 1 << 16, ROUNDS = 40 };
+#include "../run.h"
+
+enum { TEXT = 1 << 21, SLOTS = 1 << 16 };
 static char text[TEXT + 1];
 static struct {
     uint32_t hash, at, length, count;
@@ -31,11 +33,12 @@ static void count(uint32_t at, uint32_t length, uint32_t hash)
     slots[slot].count++;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    int rounds = size_argument(argc, argv, 150);
     uint32_t most = 0, words = 0;
     generate(1);
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < rounds; round++) {
         memset(slots, 0, sizeof slots);
         for (uint32_t i = 0; i < TEXT;) {
             uint32_t start = i, hash = 2166136261u;

@@ -1,13 +1,16 @@
 /* LU decomposition in place without pivoting, of a matrix with a heavy diagonal. */
 #include <stdio.h>
 
-enum { N = 640, ROUNDS = 10 };
+#include "../run.h"
+
+enum { N = 640 };
 static double m[N][N];
 
-int main(void)
+int main(int argc, char **argv)
 {
+    int rounds = size_argument(argc, argv, 40);
     double sum = 0;
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < rounds; round++) {
         for (int i = 0; i < N; i++) {
             for (int j = 0; j < N; j++) {
                 m[i][j] = i == j ? N + round : (i * 31 + j * 17) % 101 * 0.01;

@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../run.h"
+
 struct node {
     struct node *left, *right;
 };
@@ -25,14 +27,15 @@ static void drop(struct node *tree)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    long total = 0;
-    for (int round = 0; round < 90; round++) {
+    int rounds = size_argument(argc, argv, 400);
+    int64_t total = 0;
+    for (int round = 0; round < rounds; round++) {
         struct node *tree = grow(14 + round % 3);
         total += size(tree);
         drop(tree);
     }
-    printf("%ld\n", total);
+    printf("%lld\n", (long long)total);
     return 0;
 }

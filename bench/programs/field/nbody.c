@@ -2,7 +2,9 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { BODIES = 8, STEPS = 2000000 };
+#include "../run.h"
+
+enum { BODIES = 8 };
 static double position[BODIES][3], velocity[BODIES][3], mass[BODIES];
 
 static void step(double dt)
@@ -28,8 +30,9 @@ static void step(double dt)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    int steps = size_argument(argc, argv, 5000000);
     for (int i = 0; i < BODIES; i++) {
         mass[i] = 1.0 / (i + 1);
         for (int k = 0; k < 3; k++) {
@@ -37,9 +40,9 @@ int main(void)
             velocity[i][k] = ((i * 3 + k * 2) % 7 - 3) * 0.1;
         }
     }
-    for (int n = 0; n < STEPS; n++) {
+    for (int n = 0; n < steps; n++) {
         step(0.0001);
     }
-    printf("%.9f %.9f\n", position[0][0], velocity[BODIES - 1][2]);
+    printf("%.6f %.6f\n", position[0][0], velocity[BODIES - 1][2]);
     return 0;
 }

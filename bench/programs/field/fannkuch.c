@@ -1,11 +1,13 @@
 /* The most flips that any permutation of ten pancakes needs. */
 #include <stdio.h>
 
+#include "../run.h"
+
 enum { N = 10 };
 
-int main(void)
+static int search(int *check)
 {
-    int order[N], flipped[N], count[N], most = 0, check = 0, permutation = 0, r = N;
+    int order[N], flipped[N], count[N], most = 0, permutation = 0, r = N;
     for (int i = 0; i < N; i++) {
         order[i] = i;
     }
@@ -25,11 +27,10 @@ int main(void)
             }
         }
         most = flips > most ? flips : most;
-        check += permutation++ % 2 == 0 ? flips : -flips;
+        *check += permutation++ % 2 == 0 ? flips : -flips;
         for (;; r++) {
             if (r == N) {
-                printf("%d %d\n", check, most);
-                return 0;
+                return most;
             }
             int first = order[0];
             for (int i = 0; i < r; i++) {
@@ -41,4 +42,14 @@ int main(void)
             }
         }
     }
+}
+
+int main(int argc, char **argv)
+{
+    int rounds = size_argument(argc, argv, 5), check = 0, most = 0;
+    for (int round = 0; round < rounds; round++) {
+        most += search(&check);
+    }
+    printf("%d %d\n", check, most);
+    return 0;
 }

@@ -1,0 +1,126 @@
+"""Everything that is measured, section by section -> one dictionary of figures."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from bench.build import Builder
+from bench.instructions import can_count, measure_instructions
+from bench.machine import describe_machine
+from bench.moves import measure_moves
+from bench.programs import Program
+from bench.run_time import available_columns, measure_run_time
+from bench.sizes import measure_sizes
+from bench.translation import measure_translation
+from tests.migrate.sources import NoSources
+
+TRANSLATED: Final = ("matmul", "lua", "sqlite")  # builds whose translation is timed
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to measure and how."""
+
+    programs: tuple[Program, ...]
+    sections: tuple[str, ...]
+    columns: tuple[str, ...]
+    size: str  # full or quick
+    runs: int
+    builder: Builder
+
+
+def say(text: str) -> None:
+    """Tell what is being measured, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def measure(plan: Plan) -> dict[str, Any]:
+    """Measure what the plan says; programs whose sources cannot be had become notes."""
+    notes: list[str] = []
+    programs = _with_sources(plan, notes)
+    figures: dict[str, Any] = {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "runs": plan.runs,
+        "options": {
+            "size": plan.size,
+            "cpu": plan.builder.cpu or "the target's default",
+            "opt_level": plan.builder.opt_level,
+        },
+        "machine": describe_machine(),
+        "notes": notes,
+    }
+    for name in plan.sections:
+        say(name.replace("_", " "))
+        figures |= MEASURED[name](plan, programs, notes)
+    return figures
+
+
+def _with_sources(plan: Plan, notes: list[str]) -> list[Program]:
+    """Return the programs that can be built here, built; the others are named in the notes."""
+    found = []
+    for program in plan.programs:
+        try:
+            plan.builder.wasm(program.build)
+            found.append(program)
+        except NoSources as error:
+            notes.append(f"{program.name} is left out, its sources cannot be had here: {error}")
+    return found
+
+
+def _run_time(plan: Plan, programs: Sequence[Program], _notes: list[str]) -> dict[str, Any]:
+    columns = [name for name in available_columns() if name in plan.columns]
+    items = []
+    for program in programs:
+        items.append(measure_run_time(program, plan.builder, plan.size, columns, plan.runs))
+        ratios = ", ".join(f"{name} {value:.2f}" for name, value in items[-1]["ratios"].items())
+        say(f"  {program.name}: {ratios}")
+    return {"run_time": items}
+
+
+def _instructions(plan: Plan, programs: Sequence[Program], notes: list[str]) -> dict[str, Any]:
+    if not can_count():
+        notes.append("Instructions were not counted: valgrind is not installed here")
+        return {}
+    items = []
+    for program in programs:
+        items.append(measure_instructions(program, plan.builder, "tiny"))
+        say(f"  {program.name}: {items[-1]['ratios']}")
+    return {"instructions": items}
+
+
+def _sizes(plan: Plan, programs: Sequence[Program], _notes: list[str]) -> dict[str, Any]:
+    sizes = measure_sizes(programs, plan.builder)
+    return {"sizes": sizes, "proof": sizes}
+
+
+def _moves(plan: Plan, _programs: Sequence[Program], _notes: list[str]) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        return {"moves": measure_moves(Path(folder), plan.runs)}
+
+
+def _translation(plan: Plan, programs: Sequence[Program], _notes: list[str]) -> dict[str, Any]:
+    builds = {program.build.name: program.build for program in programs}
+    with tempfile.TemporaryDirectory() as folder:
+        return {
+            "translation": [
+                measure_translation(name, plan.builder.wasm(builds[name]), Path(folder))
+                for name in TRANSLATED
+                if name in builds
+            ]
+        }
+
+
+Section = Callable[[Plan, Sequence[Program], list[str]], dict[str, Any]]
+MEASURED: Final[dict[str, Section]] = {
+    "run_time": _run_time,
+    "instructions": _instructions,
+    "sizes": _sizes,
+    "moves": _moves,
+    "translation": _translation,
+}

@@ -1,0 +1,95 @@
+"""The parts of bench/ that compute: means, tables, ratios, the choice of programs."""
+
+from pathlib import Path
+
+import pytest
+
+from bench import tables
+from bench.programs import BY_NAME, GROUPS, PROGRAMS, select
+from bench.run_time import ratios_of, render_columns
+from bench.timing import Job, interleave
+
+
+def item(program: str, group: str, **seconds: float) -> dict[str, object]:
+    return {
+        "program": program,
+        "group": group,
+        "seconds": seconds,
+        "ratios": ratios_of(seconds),
+    }
+
+
+def test_geometric_mean() -> None:
+    assert tables.geometric_mean([1, 4]) == pytest.approx(2)
+    assert tables.geometric_mean([0.5, 2, 1]) == pytest.approx(1)
+    with pytest.raises(ValueError, match="no values"):
+        tables.geometric_mean([])
+
+
+@pytest.mark.parametrize(
+    ("share", "wanted"), [(0.5, 50), (0.999, 100), (0.99, 99), (0.0, 1), (1.0, 100)]
+)
+def test_percentile_is_a_value_that_the_share_does_not_exceed(share: float, wanted: int) -> None:
+    assert tables.percentile(range(100, 0, -1), share) == wanted
+
+
+def test_percentile_of_nothing() -> None:
+    with pytest.raises(ValueError, match="no values"):
+        tables.percentile([], 0.5)
+
+
+def test_ratios_need_both_columns() -> None:
+    assert ratios_of({"points": 3.0, "plain": 2.0}) == {"points_over_plain": 1.5}
+
+
+def test_table_of_run_time() -> None:
+    items = [
+        item("a", "one", native=1.0, points=2.0),
+        item("b", "one", native=1.0, points=8.0),
+        item("c", "two", native=2.0, points=1.0),
+    ]
+    assert render_columns(items) == [
+        "| program | native, s | with points, s | points ÷ native |",
+        "|---|---:|---:|---:|",
+        "| **one** |  |  |  |",
+        "| a | 1.000 | 2.000 | 2.00 |",
+        "| b | 1.000 | 8.000 | 8.00 |",
+        "| geometric mean |  |  | 4.000 |",
+        "| **two** |  |  |  |",
+        "| c | 2.000 | 1.000 | 0.50 |",
+        "| geometric mean |  |  | 0.500 |",
+        "| **geometric mean of all** |  |  | **2.000** |",
+        "| worst |  |  | 8.00 (b) |",
+    ]
+
+
+def test_programs_have_names_of_their_own_and_sources() -> None:
+    assert len(BY_NAME) == len(PROGRAMS)
+    for program in PROGRAMS:
+        if program.group != GROUPS["real"]:
+            sources = program.build.fetch(Path("unused"))
+            assert all(path.is_file() for path in sources.inputs), program.name
+
+
+def test_select() -> None:
+    assert select([], []) == list(PROGRAMS)
+    assert [program.name for program in select(["tak", "nbody"], [])] == ["nbody", "tak"]
+    names = {program.name for program in select(["tak"], ["real"])}
+    assert {"tak", "sqlite", "bzip2"} <= names
+    assert "matmul" not in names
+
+
+def test_outputs_that_differ_are_refused() -> None:
+    with pytest.raises(RuntimeError, match=r"b: b'2\\n' instead of b'1\\n'"):
+        interleave({"a": Job(["echo", "1"]), "b": Job(["echo", "2"])}, 1)
+
+
+def test_a_job_that_fails_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="ended with status 1"):
+        interleave({"a": Job(["false"])}, 1)
+
+
+def test_a_job_can_report_its_own_seconds(tmp_path: Path) -> None:
+    report = tmp_path / "seconds"
+    job = Job(["sh", "-c", f"echo 12.5 > {report}"], report)
+    assert interleave({"a": job}, 3)["a"].cpu == [12.5] * 3
