@@ -80,7 +80,7 @@ PROGRAMS: Final = (
             ("fannkuch", 5, 1, 1),
             ("mandelbrot", 1100, 350, 60),
             ("llama", 200, 20, 2),
-            ("bfs", 400, 40, 1),
+            ("bfs", 800, 60, 1),
             ("pagerank", 150, 15, 1),
             ("components", 700, 70, 1),
             ("components_sv", 100, 10, 1),
@@ -115,10 +115,10 @@ PROGRAMS: Final = (
         ),
     ),
     _real(Build("sqlite", sqlite_sources), 60_000, 6_000, 300),
-    _lua("fib", 33, 28, 18),
-    _lua("strings", 20_000, 2_000, 80),
-    _lua("sort", 30_000, 3_000, 150),
-    _lua("bodies", 200_000, 20_000, 500),
+    _lua("fib", 35, 30, 18),
+    _lua("strings", 8_000, 800, 80),
+    _lua("sort", 50_000, 5_000, 150),
+    _lua("bodies", 250_000, 25_000, 500),
     _real(Build("bzip2", bzip2_sources), 6144, 600, 40),
 )
 BY_NAME: Final = {program.name: program for program in PROGRAMS}

@@ -90,7 +90,7 @@ static uint32_t search(const struct graph *g, uint32_t source)
 
 int main(int argc, char **argv)
 {
-    int rounds = size_argument(argc, argv, 400);
+    int rounds = size_argument(argc, argv, 800);
     struct graph g = graph_create(16);
     parent = allocate(g.nodes, sizeof *parent);
     queue = allocate(g.nodes, sizeof *queue);
