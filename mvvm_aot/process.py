@@ -63,6 +63,11 @@ def _check_process(pid: int) -> str:
             f"not permitted to look at process {pid}: it belongs to another user"
         ) from error
     if not any(_is_ours(path) for path in _mapped_files(pid, maps)):
+        if _will_become_ours(pid):
+            raise SystemFailure(
+                f"process {pid} is not yet a program: mvvm-aot is still translating it; "
+                "ask again once it runs"
+            )
         raise SystemFailure(f"process {pid} is not a program that mvvm-aot compiled")
     return started
 
@@ -97,6 +102,17 @@ def takes_requests(pid: int) -> bool:
             f"not permitted to look at process {pid}: it belongs to another user"
         ) from error
     return False
+
+
+def _will_become_ours(pid: int) -> bool:
+    """Whether a process is `mvvm-aot run` or `resume`, before it becomes the program."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    names = [word.rpartition(b"/")[2] for word in words]
+    starts = [at for at, name in enumerate(names) if name in (b"mvvm-aot", b"mvvm_aot")]
+    return any(name in (b"run", b"resume") for at in starts[:1] for name in names[at + 1 : at + 2])
 
 
 def _start_time(pid: int) -> str:
