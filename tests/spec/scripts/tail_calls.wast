@@ -71,3 +71,60 @@
 (assert_return (invoke "below" (i64.const 100000)) (i64.const 600002))
 (assert_invalid
   (module (func $f (result i32) (i32.const 1)) (func (return_call $f))) "type mismatch")
+
+;; To imported functions, to and through other modules, with operands left below the arguments.
+(module $provider
+  (func (export "swap") (param i32 f64) (result f64 i32) (local.get 1) (local.get 0))
+  (func (export "fails") (param i32) (result i32) (unreachable)))
+(register "provider" $provider)
+(module
+  (import "spectest" "print_i32_f32" (func $print (param i32 f32)))
+  (import "provider" "swap" (func $swap (param i32 f64) (result f64 i32)))
+  (import "provider" "fails" (func $fails (param i32) (result i32)))
+  (type $swap (func (param i32 f64) (result f64 i32)))
+  (table funcref (elem $swap $again))
+  (func (export "print") (param i32 f32) (return_call $print (local.get 0) (local.get 1)))
+  (func (export "swap") (param i32 f64) (result f64 i32)
+    (i64.const 9) (return_call $swap (local.get 0) (local.get 1)))
+  (func (export "swap-indirect") (param i32 f64 i32) (result f64 i32)
+    (return_call_indirect (type $swap) (local.get 0) (local.get 1) (local.get 2)))
+  (func $again (type $swap) (if (result f64 i32) (i32.eqz (local.get 0))
+    (then (return_call $swap (i32.const 7) (local.get 1)))
+    (else (return_call_indirect (type $swap) (i32.sub (local.get 0) (i32.const 1))
+      (f64.add (local.get 1) (f64.const 1)) (i32.const 1)))))
+  (func (export "fails") (result i32) (return_call $fails (i32.const 1)))
+  (func $nothing)
+  (func (export "below") (param i32) (result i32)
+    (block $out (i64.const 1) (f32.const 2) (br_if $out (local.get 0)) (return_call $one))
+    (i32.const 5))
+  (func $one (result i32) (i32.const 1))
+  (func (export "dead") (unreachable) (return_call $nothing) (drop)))
+(invoke "print" (i32.const 1) (f32.const 2))
+(assert_return (invoke "swap" (i32.const 3) (f64.const 4)) (f64.const 4) (i32.const 3))
+(assert_return (invoke "swap-indirect" (i32.const 3) (f64.const 4) (i32.const 0))
+  (f64.const 4) (i32.const 3))
+(assert_return (invoke "swap-indirect" (i32.const 100000) (f64.const 1) (i32.const 1))
+  (f64.const 100001) (i32.const 7))
+(assert_trap (invoke "fails") "unreachable")
+(assert_return (invoke "below" (i32.const 0)) (i32.const 1))
+(assert_return (invoke "below" (i32.const 1)) (i32.const 5))
+(assert_trap (invoke "dead") "unreachable")
+(assert_invalid
+  (module (func $f (param i32)) (func (return_call $f))) "type mismatch")
+(assert_invalid
+  (module (func $f (param i32 f64)) (func (return_call $f (f64.const 1) (i32.const 1))))
+  "type mismatch")
+(assert_invalid
+  (module (func (result i32) (return_call 1) (i32.const 0)) (func)) "type mismatch")
+(assert_invalid (module (func (return_call 1))) "unknown function")
+(assert_invalid
+  (module (type (func)) (func (return_call_indirect (type 0) (i32.const 0)))) "unknown table")
+(assert_invalid
+  (module (table 0 funcref) (func (return_call_indirect (type 1) (i32.const 0))))
+  "unknown type")
+(assert_invalid
+  (module (type (func)) (table 0 externref)
+    (func (return_call_indirect (type 0) (i32.const 0)))) "type mismatch")
+(assert_invalid
+  (module (type (func (param i32))) (table 0 funcref)
+    (func (return_call_indirect (type 0) (i32.const 0)))) "type mismatch")
