@@ -28,12 +28,24 @@ const char *mvvm_checkpoint_write(const char *path, const char *reason, bool ski
 /* Goes on from mvvm_last_frame, whose innermost host call, if any, is issued again. On the host
  * stack, inside an entry. */
 _Noreturn void mvvm_continue(void);
+/* Lifts the frames at `mvvm_last_frame`, of whichever module of several they are. NULL, or why they
+ * cannot move, which is a bug of ours if it starts with "internal error". */
+const char *mvvm_test_lift(struct mvvm_frames *out, const struct mvvm_instance **instance);
 
 /* -- test_hooks.c ----------------------------------------------------------------------------- */
 
 extern bool mvvm_test_active; /* every point leaves */
 extern bool mvvm_test_poison;
 extern uint64_t mvvm_test_moves; /* round trips made */
+extern void (*mvvm_test_on_leave)(void); /* NULL, or an embedder's: called at every point */
+
+/* Frames that should have moved and could not, counted by reason; unused rows at the end are zero. */
+struct mvvm_test_stay {
+    const char *reason;
+    uint64_t count;
+};
+enum { MVVM_TEST_STAYS = 8 };
+extern struct mvvm_test_stay mvvm_test_stays[MVVM_TEST_STAYS];
 
 struct mvvm_test_action {
     bool stop;           /* checkpoint and end */
@@ -42,6 +54,7 @@ struct mvvm_test_action {
 };
 
 void mvvm_test_init(void);
+void mvvm_test_stay(const char *reason);
 struct mvvm_test_action mvvm_test_leave(void);
 bool mvvm_test_stop_at_resume(void); /* LEAVE_AT=0 */
 void mvvm_test_dump_stack(const char *path); /* beside a snapshot */

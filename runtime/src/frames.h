@@ -46,6 +46,12 @@ struct mvvm_position mvvm_materialize(const struct mvvm_instance *instance,
                                       const struct mvvm_frames *frames,
                                       const struct mvvm_stack *stack);
 
+/* Writes checked frames to mvvm_stack, which has room for them, frees them, and runs `entry` (which goes
+ * on from mvvm_last_frame) in a new entry. 0 when the outermost function has returned, with its
+ * results unless `results` is NULL; else a trap's code. In invoke.c. */
+int mvvm_enter_frames(const struct mvvm_instance *instance, struct mvvm_frames *frames,
+                      void (*entry)(void), union mvvm_value *results);
+
 /* The homes of the frame at `position`; NULL when it is not an import stub. */
 uint64_t *mvvm_host_frame(const struct mvvm_position *position,
                           const struct mvvm_instance **instance, uint32_t *func_index);

@@ -68,6 +68,23 @@ int mvvm_invoke(struct mvvm_instance *instance, uint32_t func_index, const union
     return code;
 }
 
+int mvvm_enter_frames(const struct mvvm_instance *instance, struct mvvm_frames *frames,
+                      void (*entry)(void), union mvvm_value *results)
+{
+    const struct mvvm_type *type = mvvm_func_type(instance, frames->frames[0].func_index);
+    if (mvvm_test_poison)
+        memset(mvvm_stack_top(&mvvm_stack) - mvvm_stack.size, mvvm_poison_bytes[0],
+               mvvm_stack.size);
+    mvvm_last_frame = mvvm_materialize(instance, frames, &mvvm_stack);
+    mvvm_frames_free(frames);
+    mvvm_depth = 1;
+    const int code = mvvm_enter_host(entry);
+    mvvm_depth = 0;
+    if (code == 0 && type->result_count > 0 && results != NULL)
+        memcpy(results, mvvm_invoke_values, type->result_count * sizeof *results);
+    return code;
+}
+
 int mvvm_runtime_init(size_t stack_size)
 {
     memset(mvvm_poison_bytes, 0xDB, sizeof mvvm_poison_bytes);

@@ -80,23 +80,33 @@ static const char *create_other_stack(struct mvvm_stack *other)
     return NULL;
 }
 
+const char *mvvm_test_lift(struct mvvm_frames *out, const struct mvvm_instance **instance)
+{
+    struct mvvm_site site;
+    if (mvvm_depth != 1)
+        return "a function that another module imports is being called";
+    if (!mvvm_find_point(mvvm_last_frame.pc, &site))
+        return "internal error: no point has the return address";
+    if (!site.table->module->migratable)
+        return "the module was translated with --no-migration";
+    if (mvvm_last_frame.sp < (uintptr_t)mvvm_stack_top(&mvvm_stack) - mvvm_stack.size)
+        return "the innermost frame reaches below the stack";
+    *instance = site.table->module->context->instance;
+    return mvvm_lift(out, &mvvm_last_frame, false);
+}
+
 /* In place of going on: the frames are lifted, everything is poisoned, and the frames are written
- * to another stack. Frames that cannot move (of several modules, with a host's references) go on as
- * they are, and so does one that reaches below the stack, into the guard: its next call overflows. */
+ * to another stack. Frames that cannot move (mvvm_test_lift says why) go on as they are and are
+ * counted; one that reaches below the stack, into the guard, overflows at its next call. */
 static void roundtrip(void)
 {
     static struct mvvm_stack other;
     struct mvvm_frames frames = {0};
-    struct mvvm_site site;
+    const struct mvvm_instance *instance = NULL;
     size_t needed = 0;
-    if (mvvm_depth != 1 || !mvvm_find_point(mvvm_last_frame.pc, &site) ||
-        !site.table->module->migratable)
-        return;
-    if (mvvm_last_frame.sp < (uintptr_t)mvvm_stack_top(&mvvm_stack) - mvvm_stack.size)
-        return;
-    const struct mvvm_instance *instance = site.table->module->context->instance;
-    const char *message = mvvm_lift(&frames, &mvvm_last_frame, false);
+    const char *message = mvvm_test_lift(&frames, &instance);
     if (message != NULL && strncmp(message, "internal error", 14) != 0) {
+        mvvm_test_stay(message);
         mvvm_frames_free(&frames);
         return;
     }
@@ -135,6 +145,8 @@ static void serve_tests(void)
         if (message == NULL)
             end_checkpointed();
     }
+    if (mvvm_test_on_leave != NULL)
+        mvvm_test_on_leave();
     if (action.roundtrip)
         roundtrip();
 }

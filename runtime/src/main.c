@@ -1,5 +1,4 @@
 /* The entry of an executable of one module: run `_start`, or go on from a snapshot. */
-#include <string.h>
 #include <unistd.h>
 
 #include "checkpoint.h"
@@ -104,14 +103,7 @@ _Noreturn static void restore(const struct mvvm_module *module)
         mvvm_fatal(MVVM_EXIT_BAD_SNAPSHOT, "%s: %s", mvvm_options.restore_path, message);
     }
     create_stack(needed + mvvm_options.stack_size);
-    if (mvvm_test_poison)
-        memset(mvvm_stack_top(&mvvm_stack) - mvvm_stack.size, mvvm_poison_bytes[0],
-               mvvm_stack.size);
-    mvvm_last_frame = mvvm_materialize(instance, &frames, &mvvm_stack);
-    mvvm_frames_free(&frames);
-    mvvm_depth = 1;
-    const int code = mvvm_enter_host(resume_entry);
-    mvvm_depth = 0;
+    const int code = mvvm_enter_frames(instance, &frames, resume_entry, NULL);
     if (code != 0)
         end_with_trap(code);
     if (outermost != start)

@@ -12,6 +12,8 @@
 bool mvvm_test_active;
 bool mvvm_test_poison;
 uint64_t mvvm_test_moves;
+void (*mvvm_test_on_leave)(void);
+struct mvvm_test_stay mvvm_test_stays[MVVM_TEST_STAYS];
 
 static uint64_t leave_count; /* points passed */
 static uint64_t leave_at;    /* UINT64_MAX: never */
@@ -39,18 +41,44 @@ void mvvm_test_init(void)
         mvvm_flag = 1; /* never 0: a request may have come already */
 }
 
+/* Every n-th leave; n doubles after so many round trips, so that long programs end. */
+enum { ROUNDTRIPS_BEFORE_DOUBLING = 100000 };
+
+static bool is_roundtrip_due(void)
+{
+    static uint64_t due;
+    if (roundtrip_every == 0 || leave_count % roundtrip_every != 0)
+        return false;
+    if (++due % ROUNDTRIPS_BEFORE_DOUBLING == 0)
+        roundtrip_every *= 2;
+    return true;
+}
+
 struct mvvm_test_action mvvm_test_leave(void)
 {
     leave_count++;
     struct mvvm_test_action action = {
         .stop = leave_count == leave_at,
-        .roundtrip = roundtrip_every != 0 && leave_count % roundtrip_every == 0,
+        .roundtrip = is_roundtrip_due(),
     };
     if (each_prefix != NULL) {
         snprintf(each_path, each_size, "%s.%" PRIu64, each_prefix, leave_count);
         action.path = each_path;
     }
     return action;
+}
+
+void mvvm_test_stay(const char *reason)
+{
+    uint32_t row = 0;
+    while (row + 1 < MVVM_TEST_STAYS && mvvm_test_stays[row].reason != NULL &&
+           strcmp(mvvm_test_stays[row].reason, reason) != 0)
+        row++;
+    if (row + 1 == MVVM_TEST_STAYS)
+        mvvm_test_stays[row].reason = "other reasons";
+    else if (mvvm_test_stays[row].reason == NULL)
+        mvvm_test_stays[row].reason = strdup(reason);
+    mvvm_test_stays[row].count++;
 }
 
 bool mvvm_test_stop_at_resume(void)

@@ -1,8 +1,10 @@
 """`python -m tests.spec [FILE.wast ...]`: run scripts on each ISA, plainly and under round trips.
 
-Prints one table. Columns: modules refused by the decoder or validator, text refused by the
-assembler, and per ISA the commands that passed when all runs undisturbed, and when at every Nth
-point ("torture") all frames are lifted, wiped out and written anew on another stack.
+Prints one table. Columns: modules refused by the decoder or validator; text refused by the
+assembler (wasmtime's: there is none here); and per ISA the commands that passed when all runs
+undisturbed, when at every Nth point ("torture") all frames are lifted, wiped out and written anew
+on another stack, and when the script begins there ("from") and moves to the other ISA and back by
+snapshots. The last takes each script that needs one instance at a time and passes a point.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ import argparse
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +40,7 @@ from .script import read_script
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 SCRIPTS: Final = Path(os.environ.get("MVVM_SPEC_SCRIPTS", CHECKOUT.parent / "shared" / "spec-2.0"))
+PROGRESS_STEP: Final = 50  # jobs per line where standard error is no terminal
 OWN_SCRIPTS: Final = sorted((Path(__file__).parent / "scripts").glob("*.wast"))
 
 
@@ -75,20 +79,51 @@ def targets_of_commands(paths: Iterable[Path]) -> dict[tuple[str, int], list[str
 
 
 def plan_jobs(paths: Sequence[Path], targets: Sequence[str], options: Options) -> list[Job]:
-    """Return the jobs, those under round trips last: they find their executables in the cache."""
-    plain = replace(options, roundtrip=0)
-    jobs = [Job(path, target, plain) for path in paths for target in (None, *targets)]
-    if options.roundtrip:
-        jobs += [Job(path, target, options) for path in paths for target in targets]
+    """Return the jobs, plain ones first: the others find their executables in the cache."""
+    jobs = [Job(path, None, options) for path in paths]
+    for mode in modes_of(options):
+        jobs += [Job(path, target, mode) for path in paths for target in targets]
     return jobs
 
 
+def modes_of(options: Options) -> list[Options]:
+    """Return the ways in which scripts are run."""
+    modes = [replace(options, roundtrip=0, alternating=False)]
+    if options.roundtrip:
+        modes.append(replace(options, alternating=False))
+    if options.alternating:
+        modes.append(replace(options, roundtrip=0))
+    return modes
+
+
+def show_progress(done: int, total: int, name: str) -> None:
+    """Tell standard error how far it is: one line on a terminal, else a line now and then."""
+    text = f"{done:5} of {total}: {name}"
+    if sys.stderr.isatty():
+        print(
+            f"\r\x1b[K{text}", end="" if done < total else "\r\x1b[K", file=sys.stderr, flush=True
+        )
+    elif done % PROGRESS_STEP == 0:
+        print(text, file=sys.stderr, flush=True)
+
+
+def ignore_progress(done: int, total: int, name: str) -> None:
+    """Show nothing."""
+
+
 def run_scripts(
-    paths: Sequence[Path], targets: Sequence[str], options: Options, workers: int
+    paths: Sequence[Path],
+    targets: Sequence[str],
+    options: Options,
+    workers: int,
+    progress: Callable[[int, int, str], None],
 ) -> Report:
-    """Run scripts plainly and, if `options` say so, under round trips; apply known failures."""
-    modes = [0, options.roundtrip] if options.roundtrip else [0]
-    columns = [target_column(target, mode) for target in targets for mode in modes]
+    """Run scripts plainly and in whatever other ways `options` say; apply known failures."""
+    columns = [
+        target_column(target, mode.roundtrip, alternating=mode.alternating)
+        for target in targets
+        for mode in modes_of(options)
+    ]
     report = Report([REFUSED, TEXT, *columns])
     known = read_known_failures()
     listed = {entry.script for entry in known}
@@ -96,15 +131,18 @@ def run_scripts(
     named = [path for name, path in everything.items() if name in listed]
     for outcome in find_stale(known, targets_of_commands(named)):
         report.add(outcome.script, [outcome])
-    for job, result in run_jobs(plan_jobs(paths, targets, options), workers):
+    jobs = plan_jobs(paths, targets, options)
+    for done, (job, result) in enumerate(run_jobs(jobs, workers), start=1):
+        progress(done, len(jobs), f"{job.name}, {job.column}")
         report.add(job.name, apply_known_failures(result.outcomes, known))
         report.notes += result.notes
         report.moves[job.column] += result.moves
-    if options.roundtrip and len(paths) > 1:  # a script alone may have no points
-        for column in columns[1::2]:
-            if not report.moves[column]:
-                text = f"no round trip was made: {column}"
-                report.add("(all)", [Outcome("(all)", 0, "", FAILED, text)])
+        report.stays.setdefault(job.column, Counter()).update(result.stays)
+    for column in columns:
+        # (A script alone may have no points.)
+        if len(paths) > 1 and column not in TARGETS and not report.moves[column]:
+            text = f"nothing moved: {column}"
+            report.add("(all)", [Outcome("(all)", 0, "", FAILED, text)])
     return report
 
 
@@ -119,9 +157,8 @@ def print_report(report: Report, verbose: bool) -> None:
             print(f"note {note}")
     for outcome in report.failures:
         print(f"FAIL {outcome}")
-    for column, moves in report.moves.items():
-        if moves:
-            print(f"{column}: {moves} round trips")
+    for line in report.moves_lines():
+        print(line)
     print(report.summary())
 
 
@@ -135,6 +172,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument(
         "--roundtrip", type=int, default=1, metavar="N", help="torture at each Nth point; 0: never"
     )
+    parser.add_argument(
+        "--no-alternating", action="store_true", help="do not move between the ISAs"
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="do not show progress")
     parser.add_argument("-v", "--verbose", action="store_true", help="show differing messages")
     return parser.parse_args(arguments)
 
@@ -151,8 +192,10 @@ def main() -> int:
         print(f"no scripts in '{SCRIPTS}': make spec SPEC=folder", file=sys.stderr)
         return 2
     targets = list(TARGETS) if given.target == "both" else [given.target]
-    options = Options(given.opt_level, given.roundtrip)
-    report = run_scripts(paths, targets, options, given.jobs)
+    alternating = len(targets) > 1 and not given.no_alternating
+    options = Options(given.opt_level, given.roundtrip, alternating)
+    progress = ignore_progress if given.quiet else show_progress
+    report = run_scripts(paths, targets, options, given.jobs, progress)
     print_report(report, given.verbose)
     return 1 if report.failures else 0
 

@@ -29,7 +29,8 @@ class Options:
     """How scripts are translated and run."""
 
     opt_level: int = 1
-    roundtrip: int = 0
+    roundtrip: int = 0  # lift and rewrite all frames at every n-th point; 0: never
+    alternating: bool = False  # move to another ISA and back
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,10 +125,13 @@ def _plan_action(command: Command, action: Action, fate: Fate) -> Step:
 
 
 def judge(
-    script: str, target: str, steps: Sequence[Step], answers: Sequence[str], roundtrip: int = 0
+    script: str, target: str, steps: Sequence[Step], answers: Sequence[str], column: str = ""
 ) -> list[Outcome]:
-    """Return the steps' outcomes; `answers` holds one per step that has a line."""
-    column = target_column(target, roundtrip)
+    """Return the steps' outcomes; `answers` holds one per step that has a line.
+
+    `column` is where they stand in the report, by default that of a plain run.
+    """
+    column = column or target_column(target, 0)
     remaining = iter(answers)
     outcomes: list[Outcome] = []
     for step in steps:

@@ -39,7 +39,7 @@ def launcher(target: Target) -> list[str]:
     return [emulator]
 
 
-def _run_once(
+def run_once(
     executable: Path, target: Target, lines: Sequence[str], env: Mapping[str, str]
 ) -> tuple[list[str], str]:
     """Return the answers, and why there are no more if there are fewer than lines."""
@@ -73,7 +73,7 @@ def run_lines(
     crashed: set[int] = set()
     while len(crashed) <= MAX_CRASHES:
         todo = [number for number in range(len(lines)) if number not in crashed]
-        got, ending = _run_once(executable, target, [lines[number] for number in todo], env)
+        got, ending = run_once(executable, target, [lines[number] for number in todo], env)
         answers.update(zip(todo, got, strict=False))
         if len(got) >= len(todo):
             break

@@ -8,7 +8,11 @@
  *   register MODULE HEXNAME          ok
  *   invoke MODULE EXPORT VALUE...    ok VALUE... | trap MESSAGE | error MESSAGE
  *   get MODULE EXPORT                ok VALUE | error MESSAGE
- *   moves                            ok COUNT        round trips made since the start
+ *   moves                            ok COUNT[;COUNT REASON]...  round trips made since the start, those not made
+ *   move COUNT PATH                  ok              at the COUNT-th point from here, or at the first one behind it at
+ *                                                    which frames can move, a snapshot is written to PATH and the
+ *                                                    command under way answers: moved[;COUNT REASON]...; the process ends
+ *   resume MODULE PATH               as the command that answered "moved" would have
  *
  * VALUE is `type:bits`, bits in hexadecimal (a v128: lane 0 lowest), or `type:null`. An externref's bits are the
  * script's number; the value in the program is one more, since 0 is null.
@@ -16,6 +20,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "checkpoint.h"
 #include "mvvm_embed.h"
@@ -32,6 +37,8 @@ struct registration {
 static struct mvvm_instance **instances;
 static struct registration registered[MAX_REGISTERED];
 static uint32_t registered_count;
+static uint64_t points_before_move; /* 0: no move is asked for */
+static char *move_path;
 
 static enum mvvm_host_status print(struct mvvm_instance *instance, uint64_t *slots)
 {
@@ -173,6 +180,19 @@ static void register_instance(uint32_t module, const char *hex_name)
     printf("ok\n");
 }
 
+/* What became of a call. */
+static void answer(const struct mvvm_type *type, int trap, const union mvvm_value *results)
+{
+    if (trap != 0) {
+        printf("trap %s\n", mvvm_trap_message(trap));
+        return;
+    }
+    printf("ok");
+    for (uint32_t i = 0; i < type->result_count; i++)
+        print_value(type->results[i], &results[i]);
+    printf("\n");
+}
+
 static void invoke(uint32_t module, uint32_t export)
 {
     static union mvvm_value values[MAX_VALUES], results[MAX_VALUES];
@@ -190,15 +210,7 @@ static void invoke(uint32_t module, uint32_t export)
         printf("error %u arguments for %u parameters\n", count, type->param_count);
         return;
     }
-    int trap = mvvm_invoke(instances[module], func_index, values, results);
-    if (trap != 0) {
-        printf("trap %s\n", mvvm_trap_message(trap));
-        return;
-    }
-    printf("ok");
-    for (uint32_t i = 0; i < type->result_count; i++)
-        print_value(type->results[i], &results[i]);
-    printf("\n");
+    answer(type, mvvm_invoke(instances[module], func_index, values, results), results);
 }
 
 static void get(uint32_t module, uint32_t export)
@@ -207,6 +219,97 @@ static void get(uint32_t module, uint32_t export)
     printf("ok");
     print_value(mvvm_modules[module]->globals[index].valtype, mvvm_global_slot(instances[module], index));
     printf("\n");
+}
+
+/* -- Moving to another process ---------------------------------------------------------------- */
+
+static void print_stays(void)
+{
+    for (uint32_t row = 0; row < MVVM_TEST_STAYS && mvvm_test_stays[row].reason != NULL; row++)
+        printf(";%" PRIu64 " %s", mvvm_test_stays[row].count, mvvm_test_stays[row].reason);
+    printf("\n");
+}
+
+/* At every point. A snapshot holds one instance: that the script needs no other one is for the reader of the
+ * commands to see to. */
+static void on_leave(void)
+{
+    const struct mvvm_instance *instance;
+    struct mvvm_frames frames = {0};
+    if (points_before_move == 0 || --points_before_move > 0)
+        return;
+    const char *message = mvvm_test_lift(&frames, &instance);
+    if (message != NULL && strncmp(message, "internal error", 14) == 0)
+        mvvm_fatal(MVVM_EXIT_SYSTEM, "%s", message);
+    if (message == NULL) {
+        message = mvvm_snapshot_write(instance, &frames, move_path, "a test");
+        const char *why = message == NULL ? NULL : strstr(message, ": ");
+        message = why == NULL ? message : why + 2; /* behind the file's name */
+    }
+    mvvm_frames_free(&frames);
+    if (message != NULL) {
+        mvvm_test_stay(message);
+        points_before_move = 1;
+        return;
+    }
+    printf("moved");
+    print_stays();
+    fflush(stdout);
+    _exit(MVVM_EXIT_CHECKPOINTED);
+}
+
+static void move_later(void)
+{
+    const char *count = strtok(NULL, " ");
+    const char *path = strtok(NULL, " ");
+    points_before_move = count == NULL ? 0 : strtoull(count, NULL, 10);
+    if (points_before_move == 0 || path == NULL) {
+        printf("error bad command\n");
+        return;
+    }
+    free(move_path);
+    move_path = strdup(path);
+    mvvm_test_on_leave = on_leave;
+    mvvm_test_active = true;
+    mvvm_flag = 1;
+    printf("ok\n");
+}
+
+/* Room for frames that may be larger than where they come from. */
+static bool make_room(size_t needed)
+{
+    const size_t size = mvvm_stack.size;
+    if (needed <= size / 2)
+        return true;
+    mvvm_stack_destroy(&mvvm_stack);
+    return mvvm_stack_create(&mvvm_stack, needed + size) == 0;
+}
+
+static void resume(uint32_t module, const char *path)
+{
+    static union mvvm_value results[MAX_VALUES];
+    struct mvvm_failure failure = {0};
+    struct mvvm_frames frames = {0};
+    char text[512];
+    size_t needed = 0;
+    struct mvvm_instance *instance =
+        mvvm_instance_prepare(mvvm_modules[module], resolve, NULL, &failure);
+    if (instance == NULL) {
+        printf("error resume: %s\n", failure.message);
+        return;
+    }
+    const char *message = text;
+    if (mvvm_snapshot_read(instance, path, NULL, &frames, text, sizeof text) == 0)
+        message = mvvm_check_frames(instance, &frames, &needed);
+    if (message == NULL && !make_room(needed))
+        message = "no memory for the frames";
+    if (message != NULL) {
+        printf("error resume: %s\n", message);
+        return;
+    }
+    instances[module] = instance;
+    const struct mvvm_type *type = mvvm_func_type(instance, frames.frames[0].func_index);
+    answer(type, mvvm_enter_frames(instance, &frames, mvvm_continue, results), results);
 }
 
 static uint32_t number(void)
@@ -219,7 +322,12 @@ static void run_command(char *line)
 {
     const char *verb = strtok(line, " ");
     if (verb != NULL && strcmp(verb, "moves") == 0) {
-        printf("ok %" PRIu64 "\n", mvvm_test_moves);
+        printf("ok %" PRIu64, mvvm_test_moves);
+        print_stays();
+        return;
+    }
+    if (verb != NULL && strcmp(verb, "move") == 0) {
+        move_later();
         return;
     }
     uint32_t module = number();
@@ -229,6 +337,11 @@ static void run_command(char *line)
     }
     if (strcmp(verb, "instantiate") == 0) {
         instantiate(module);
+        return;
+    }
+    if (strcmp(verb, "resume") == 0) {
+        const char *path = strtok(NULL, " ");
+        resume(module, path == NULL ? "" : path);
         return;
     }
     if (instances[module] == NULL) {

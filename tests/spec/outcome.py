@@ -21,8 +21,10 @@ TEXT: Final = "text"  # by the assembler
 TORTURE: Final = "torture"
 
 
-def target_column(target: str, roundtrip: int) -> str:
-    """Return the column of what runs on a target, plainly or under round trips."""
+def target_column(target: str, roundtrip: int, *, alternating: bool = False) -> str:
+    """Return the column of what runs on a target, plainly, under round trips, or begins there."""
+    if alternating:
+        return f"from {target}"
     return f"{target} {TORTURE}" if roundtrip else target
 
 
@@ -49,7 +51,8 @@ class Report:
     columns: Sequence[str]
     cells: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)  # by feature
-    moves: Counter[str] = field(default_factory=Counter)  # round trips, by column
+    moves: Counter[str] = field(default_factory=Counter)  # by column
+    stays: dict[str, Counter[str]] = field(default_factory=dict)  # points, by column and reason
     failures: list[Outcome] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # differing messages: for information
 
@@ -60,6 +63,17 @@ class Report:
             row[outcome.column][outcome.status] += 1
         self.skipped.update(o.reason for o in outcomes if o.status == SKIPPED)
         self.failures += [outcome for outcome in outcomes if outcome.status == FAILED]
+
+    def moves_lines(self) -> list[str]:
+        """Return a line per column in which programs moved, and one per reason why one did not."""
+        lines: list[str] = []
+        for column, moves in self.moves.items():
+            what = "round trips" if column.endswith(TORTURE) else "moves to the other ISA"
+            if moves:
+                lines.append(f"{column}: {moves} {what}")
+            for reason, count in self.stays.get(column, Counter()).most_common():
+                lines.append(f"{column}: at {count} points none, since {reason}")
+        return lines
 
     def total(self, column: str) -> Counter[str]:
         """Return a column's outcomes by status."""
@@ -89,7 +103,9 @@ class Report:
 
 
 def _cell(counts: Counter[str]) -> str:
-    """Return how many passed, and how many did not if any."""
+    """Return how many passed, and how many did not if any; a dash for no commands at all."""
+    if not counts:
+        return "-"
     rest = [f"{counts[kind]} {kind}" for kind in (FAILED, SKIPPED) if counts[kind]]
     return ", ".join([str(counts[PASSED]), *rest])
 

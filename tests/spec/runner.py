@@ -6,16 +6,18 @@ One executable per script and target holds all of the script's modules, `spectes
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from mvvm_aot.errors import MvvmError
-from mvvm_aot.targets import target_by_name
+from mvvm_aot.targets import TARGETS, Target, target_by_name
 
+from .alternate import can_alternate, may_pass_a_point, parse_stays, run_alternating
 from .build import Options, build_executable
-from .conduct import Fate, judge, plan_steps
+from .conduct import Fate, Step, judge, plan_steps
 from .execute import run_lines
 from .modules import ScriptModule, is_refusal, judge_refusal, load_module, load_modules
 from .outcome import FAILED, REFUSED, Outcome, target_column
@@ -42,7 +44,10 @@ class Job:
     @property
     def column(self) -> str:
         """Where the outcomes stand in the report."""
-        return target_column(self.target, self.options.roundtrip) if self.target else REFUSED
+        if self.target is None:
+            return REFUSED
+        options = self.options
+        return target_column(self.target, options.roundtrip, alternating=options.alternating)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,8 @@ class JobResult:
 
     outcomes: list[Outcome]
     notes: list[str] = field(default_factory=list)
-    moves: int = 0  # round trips made
+    moves: int = 0  # round trips, or moves to another ISA
+    stays: Counter[str] = field(default_factory=Counter)  # points at which none was possible
 
 
 def run_job(job: Job) -> JobResult:
@@ -81,32 +87,82 @@ def _check_refusals(script: str, commands: Sequence[Command]) -> JobResult:
     return JobResult([verdict.outcome for verdict in verdicts], notes)
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A script's executable for a target, and what to tell it."""
+
+    executable: Path
+    target: Target
+    steps: Sequence[Step]
+
+    @property
+    def lines(self) -> list[str]:
+        return [step.line for step in self.steps if step.line]
+
+
 def _run_on_target(job: Job, target_name: str, commands: Sequence[Command]) -> JobResult:
-    loaded = load_modules(commands)
-    if not loaded:
+    alternating = job.options.alternating
+    if alternating and not may_pass_a_point(job.path.read_bytes()):
         return JobResult([])
+    loaded = load_modules(commands)
+    if not loaded or (alternating and not can_alternate(commands, loaded)):
+        return JobResult([])
+    prepared = _prepare(target_name, commands, loaded, job.options)
+    if not prepared.lines:
+        return JobResult(judge(job.name, target_name, prepared.steps, [], job.column))
+    if not alternating:
+        return _run_alone(job, prepared)
+    others = [name for name in TARGETS if name != target_name]
+    others_prepared = [_prepare(name, commands, loaded, job.options) for name in others]
+    return _run_in_turn(job, [prepared, *others_prepared])
+
+
+def _prepare(
+    target_name: str,
+    commands: Sequence[Command],
+    loaded: Mapping[int, ScriptModule],
+    options: Options,
+) -> _Prepared:
     target = target_by_name(target_name)
     spectest = load_module(ModuleSource("text", SPECTEST.read_bytes()))
     modules = [spectest, *loaded.values()]
-    built = build_executable([item.module for item in modules], target, job.options)
+    built = build_executable([item.module for item in modules], target, options)
     fates = _number(modules, [*loaded], built.refused)
-    steps = plan_steps(commands, fates)
-    lines = [step.line for step in steps if step.line]
-    roundtrip = job.options.roundtrip
-    if not lines:
-        return JobResult(judge(job.name, target_name, steps, [], roundtrip))
+    return _Prepared(built.executable, target, plan_steps(commands, fates))
+
+
+def _run_alone(job: Job, prepared: _Prepared) -> JobResult:
     first = len(_REGISTER_SPECTEST)
-    environment = _environment(job.options)
     *answers, moves = run_lines(
-        built.executable, target, [*_REGISTER_SPECTEST, *lines, "moves"], environment
+        prepared.executable,
+        prepared.target,
+        [*_REGISTER_SPECTEST, *prepared.lines, "moves"],
+        _environment(job.options),
     )
     if answers[:first] != ["ok"] * first:
         return _failure(job, f"spectest: {answers[:first]}")
-    outcomes = judge(job.name, target_name, steps, answers[first:], roundtrip)
-    verb, _, count = moves.partition(" ")
+    outcomes = judge(job.name, prepared.target.name, prepared.steps, answers[first:], job.column)
+    verb, _, count = moves.partition(";")[0].partition(" ")
     if verb != "ok":
         return JobResult([*outcomes, *_failure(job, f"at the end: {moves}").outcomes])
-    return JobResult(outcomes, moves=int(count))
+    return JobResult(outcomes, moves=int(count), stays=parse_stays(moves))
+
+
+def _run_in_turn(job: Job, programs: Sequence[_Prepared]) -> JobResult:
+    """Run a script on several targets in turn; no outcomes if it passes no point at all."""
+    first = programs[0]
+    if any(other.lines != first.lines for other in programs):
+        return _failure(job, "its modules were not all translated for every target")
+    journey = run_alternating(
+        [(program.executable, program.target) for program in programs],
+        _REGISTER_SPECTEST,
+        first.lines,
+        _environment(job.options),
+    )
+    outcomes = judge(job.name, first.target.name, first.steps, journey.answers, job.column)
+    if not journey.moves:
+        outcomes = [outcome for outcome in outcomes if outcome.status == FAILED]
+    return JobResult(outcomes, moves=journey.moves, stays=journey.stays)
 
 
 def _environment(options: Options) -> dict[str, str]:
@@ -115,13 +171,12 @@ def _environment(options: Options) -> dict[str, str]:
     A round trip costs time for each frame: endless recursion that leaves at each call wants a
     small stack.
     """
-    if not options.roundtrip:
+    if not options.roundtrip and not options.alternating:
         return {}
-    return {
-        "MVVM_TEST_ROUNDTRIP": str(options.roundtrip),
-        "MVVM_TEST_POISON": "1",
-        "MVVM_STACK_SIZE": str(1 << 17),
-    }
+    found = {"MVVM_TEST_POISON": "1", "MVVM_STACK_SIZE": str(1 << 17)}
+    if options.roundtrip:
+        found["MVVM_TEST_ROUNDTRIP"] = str(options.roundtrip)
+    return found
 
 
 def _number(

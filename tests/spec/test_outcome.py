@@ -186,7 +186,7 @@ def test_the_table_has_a_row_per_script_and_totals() -> None:
     assert [" ".join(line.split()) for line in report.table() if line[0] != "-"] == [
         "script refused x86_64",
         "a.wast 3 0, 1 failed",
-        "long.wast 0 2, 1 skipped",
+        "long.wast - 2, 1 skipped",
         "total 3 2, 1 failed, 1 skipped",
     ]
     assert len({len(line) for line in report.table()}) == 1

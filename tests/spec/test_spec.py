@@ -1,4 +1,5 @@
-"""Every script of the specification on each ISA, plainly and with a round trip at every point.
+"""Every script of the specification on each ISA: plainly, with a round trip at every point, and
+moving to the other ISA and back.
 
 `python -m tests.spec` shows the counts.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import zlib
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,13 @@ def test_script(name: str, target: str | None) -> None:
 @pytest.mark.parametrize("name", sorted(scripts()))
 def test_frames_can_be_rewritten_at_every_point(name: str, target: str) -> None:
     check(name, target, Options(roundtrip=1))
+
+
+@pytest.mark.skipif(not all_scripts(), reason=f"no specification scripts in {SCRIPTS}")
+@pytest.mark.parametrize("name", sorted(scripts()))
+def test_scripts_move_between_the_isas(name: str) -> None:
+    """Every script that needs one instance at a time; half of them begin on either ISA."""
+    check(name, [*TARGETS][zlib.crc32(name.encode()) % 2], Options(alternating=True))
 
 
 @pytest.mark.parametrize("target", [*TARGETS])
