@@ -89,7 +89,7 @@ def test_all_state_moves(tmp_path: Path, target: str) -> None:
 
 @pytest.mark.parametrize("target", [*TARGETS])
 def test_host_values_stay_and_are_counted(tmp_path: Path, target: str) -> None:
-    reason = "a reference to a host value cannot move"
+    reason = "a host's value (an externref that is not null) cannot move"
     alternating = run(tmp_path, HOST_VALUE, target, ALTERNATING)
     assert set(alternating.stays) == {reason}
     assert alternating.moves > 0
