@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Final
 
-from tests.migrate.sources import debian_source, npm_package
+from tests.migrate.sources import NoSources, debian_programs, debian_source, npm_package
 from tests.programs.build import compile_c, zig
 
 HERE: Final = Path(__file__).resolve().parent / "real"
@@ -17,6 +18,14 @@ SQLITE: Final = (
     "-D_WASI_EMULATED_GETPID",
     "-lwasi-emulated-getpid",
 )
+RUST: Final = r"rustc|libstd-rust-[0-9.]+|libstd-rust-dev-wasm32|libllvm[0-9.]+"
+# rustc believes that its linker is several in one; the linker takes the libraries' descriptions for
+# damaged objects, which is only a warning.
+LINKER: Final = """#!/bin/sh
+shift 2
+for each in "$@"; do shift; [ "$each" = --fatal-warnings ] || set -- "$@" "$each"; done
+exec {zig} wasm-ld "$@"
+"""
 
 
 def build_sqlite(folder: Path) -> Path:
@@ -41,4 +50,27 @@ def build_words(folder: Path) -> Path:
     out = folder / "words.wasm"
     command = [zig(), "c++", "--target=wasm32-wasi", *COMMON, "-fno-exceptions", "-std=c++20"]
     subprocess.run([*command, str(HERE / "words.cpp"), "-o", str(out)], check=True)
+    return out
+
+
+def build_ledger(folder: Path) -> Path:
+    """A program in Rust, by Debian's compiler, which is unpacked and not installed.
+
+    Raises NoSources.
+    """
+    root = debian_programs(("rustc", "libstd-rust-dev-wasm32"), RUST, folder)
+    targets = sorted(path.name for path in (root / "usr/lib/rustlib").glob("wasm32-wasi*"))
+    if not targets:
+        raise NoSources("Debian's libstd-rust-dev-wasm32 has no target wasm32-wasi")
+    linker, out = folder / "wasm-ld", folder / "ledger.wasm"
+    linker.write_text(LINKER.format(zig=zig()))
+    linker.chmod(0o755)
+    (libraries,) = (root / "usr/lib").glob("*-linux-gnu")
+    options = ["--edition=2021", "-O", "-Cstrip=debuginfo", f"--target={targets[0]}"]
+    options += [f"-Clinker={linker}", "-Clinker-flavor=wasm-ld", "-o", str(out)]
+    command = [str(root / "usr/bin/rustc"), *options, str(HERE / "ledger.rs")]
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(libraries)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}:\n{done.stderr}")
     return out

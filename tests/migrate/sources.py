@@ -1,4 +1,4 @@
-"""Sources of other projects, fetched from the registries when a test runs; none is kept here.
+"""What others made, fetched from the registries when a test runs; none of it is kept here.
 
 Debian's come through apt with lists and a cache of their own, so neither root nor a change of the
 machine's settings is needed.
@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tarfile
+import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -46,30 +50,62 @@ def _archive(folder: Path) -> tuple[str, str]:
     raise NoSources("apt-get indextargets names no archive with a component called main")
 
 
-def debian_source(package: str, folder: Path) -> Path:
-    """Download and unpack a source package (its upstream archive); return the unpacked folder."""
+@cache
+def _apt() -> tuple[tuple[str, ...], tempfile.TemporaryDirectory[str]]:
+    """Return options that give apt lists and a cache of its own, up to date, and their folder."""
+    place = tempfile.TemporaryDirectory(prefix="mvvm-apt-")
+    folder = Path(place.name)
     uri, release = _archive(folder)
-    state, sources = folder / "apt", folder / "sources.list"
     for name in ("lists/partial", "cache/archives/partial"):
-        (state / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).mkdir(parents=True)
     signed = f" [signed-by={KEYRING}]" if KEYRING.exists() else ""
-    sources.write_text(f"deb-src{signed} {uri} {release} main\n")
-    options = [
+    sources = folder / "sources.list"
+    sources.write_text("".join(f"{k}{signed} {uri} {release} main\n" for k in ("deb", "deb-src")))
+    settings = (
         f"Dir::Etc::sourcelist={sources}",
         "Dir::Etc::sourceparts=/dev/null",
-        f"Dir::State::lists={state / 'lists'}",
-        f"Dir::Cache={state / 'cache'}",
+        f"Dir::State::lists={folder / 'lists'}",
+        f"Dir::Cache={folder / 'cache'}",
         "APT::Sandbox::User=root",
-    ]
-    apt = ["apt-get", *(f"-o{option}" for option in options)]
-    _ask([*apt, "update"], folder)
-    _ask([*apt, "source", "--download-only", package], folder)
-    (archive,) = folder.glob(f"{package}_*.orig.tar.?z*")
-    out = folder / package
+        "Acquire::Languages=none",
+    )
+    options = tuple(f"-o{setting}" for setting in settings)
+    _ask(["apt-get", *options, "update"], folder)
+    return options, place
+
+
+def debian_source(package: str, folder: Path) -> Path:
+    """Download and unpack a source package (its upstream archive); return the unpacked folder."""
+    options, _ = _apt()
+    place = folder / package
+    place.mkdir(parents=True, exist_ok=True)
+    _ask(["apt-get", *options, "source", "--download-only", package], place)
+    (archive,) = place.glob(f"{package}_*.orig.tar.?z*")
+    out = place / "source"
     with tarfile.open(archive) as tar:
         tar.extractall(out, filter="data")
     (found,) = out.iterdir()
     return found
+
+
+def debian_programs(names: Sequence[str], wanted: str, folder: Path) -> Path:
+    """Download packages and unpack them into one folder, which is returned; nothing is installed.
+
+    They are `names` and those that these depend on, if their name matches `wanted` as a whole.
+    """
+    options, _ = _apt()
+    place, root = folder / names[0], folder / names[0] / "root"
+    place.mkdir(parents=True, exist_ok=True)
+    kinds = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
+    without = [f"--no-{kind}" for kind in kinds]
+    tree = _ask(["apt-cache", *options, "depends", "--recurse", *without, *names], place)
+    packages = [line for line in tree.splitlines() if re.fullmatch(wanted, line)]
+    if not set(names) <= set(packages):
+        raise NoSources(f"Debian's archive has no {', '.join(set(names) - set(packages))}")
+    _ask(["apt-get", *options, "download", *packages], place)
+    for package in place.glob("*.deb"):
+        _ask(["dpkg-deb", "-x", str(package), str(root)], place)
+    return root
 
 
 def npm_package(name: str, version: str, folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""SQLite, bzip2 and C++ are stopped at random moments and go on on the other ISA each time."""
+"""Real programs are stopped at random moments and go on on the other ISA each time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import wasmtime
 
 from tests.diff.engine import run_configured
-from tests.migrate.real_builds import build_bzip2, build_sqlite, build_words
+from tests.migrate.real_builds import build_bzip2, build_ledger, build_sqlite, build_words
 from tests.migrate.sources import NoSources
 from tests.migrate.test_moves import journey, move_at_random
 from tests.programs.catalog import Program
@@ -75,3 +75,17 @@ def test_cplusplus(builder: Builder, tmp_path: Path) -> None:
     wanted = move_at_random(trip, STOPS, seed=5)
     assert wanted == by_wasmtime(wasm, program, tmp_path)
     assert trip.output == wanted
+
+
+def test_rust(builder: Builder, tmp_path: Path) -> None:
+    wasm = build(build_ledger, tmp_path)
+    data = tmp_path / "data"
+    data.mkdir()
+    program = Program("ledger", "", args=("60",))
+    trip = journey(builder, program, tmp_path, wasm, opt_level=1, dirs=f"{data}::/d")
+    wanted = move_at_random(trip, STOPS, seed=6)
+    assert trip.output == wanted
+    assert wanted.count(b"\n") == 5 * 60
+    (data / "last").unlink()
+    assert wanted == by_wasmtime(wasm, program, data)
+    assert trip.errors == "60 rounds\n"
