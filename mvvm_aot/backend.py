@@ -9,29 +9,21 @@ they are set under a lock, and set back.
 
 from __future__ import annotations
 
-import enum
 import functools
-import subprocess
-import sys
+import os
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 import llvmlite.binding as llvm
 
+from .cpus import CpuDescription
 from .errors import CodegenError, UsageError
+from .modes import CodegenMode
 from .repair import PAIR, widen_pairs
 from .targets import Target
-
-
-class CodegenMode(enum.Enum):
-    """How much LLVM may do to the code."""
-
-    NORMAL = "normal"
-    CAREFUL = "careful"  # machine code is neither hoisted nor merged
-    PLAIN = "plain"  # as careful, and IR and machine code are left as they are
-
 
 # What moves computations above a call and keeps their results in spill slots.
 _HOISTING: Final = ("disable-machine-licm", "disable-postra-machine-licm", "disable-machine-cse")
@@ -46,25 +38,24 @@ def _initialize() -> None:
     llvm.initialize_all_asmprinters()
     # Cold functions in a section of their own would need a frame table each.
     llvm.set_option("mvvm-aot", "-profile-guided-section-prefix=false")
-    # AArch64's selector for functions that are not optimised passes the arguments of plain calls
-    # in C's registers, whatever the calling convention.
-    llvm.set_option("mvvm-aot", "-fast-isel=false")
+    # GlobalISel drops "deopt" records in silence.
+    llvm.set_option("mvvm-aot", "-global-isel=false")
 
 
 @contextmanager
-def _hoisting(allowed: bool) -> Iterator[None]:
-    """Hold LLVM's switches for moving machine code while code is generated."""
+def _switches(target: Target, opt_level: int, mode: CodegenMode) -> Iterator[None]:
+    """Hold LLVM's switches while code is generated.
+
+    The fast selector hands every call with a record, and on x86-64 every call of our convention, to
+    the thorough one. AArch64's does not: it passes arguments in C's registers.
+    """
+    hoisting = mode is CodegenMode.NORMAL
+    fast = target.name == "x86_64" and (opt_level == 0 or mode is CodegenMode.PLAIN)
     with _lock:
-        if allowed:
-            yield
-            return
-        try:
-            for name in _HOISTING:
-                llvm.set_option("mvvm-aot", f"-{name}=true")
-            yield
-        finally:
-            for name in _HOISTING:
-                llvm.set_option("mvvm-aot", f"-{name}=false")
+        llvm.set_option("mvvm-aot", f"-fast-isel={str(fast).lower()}")
+        for name in _HOISTING:
+            llvm.set_option("mvvm-aot", f"-{name}={str(not hoisting).lower()}")
+        yield
 
 
 @contextmanager
@@ -88,30 +79,72 @@ def _target_machine(
         return llvm.Target.from_triple(target.triple).create_target_machine(
             cpu=cpu or target.cpu,
             features=target.features if features is None else features,
-            # Level 0 would bring instruction selectors that know little of "deopt" records.
-            opt=max(opt_level, 1),
+            opt=opt_level,
             reloc="static",
             codemodel="small",
         )
 
 
-_CPU_PROBE: Final = """
-import sys
-import llvmlite.binding as llvm
-llvm.initialize_all_targets()
-llvm.Target.from_triple(sys.argv[1]).create_target_machine(cpu=sys.argv[2])
-"""
+def describe_cpu(target: Target, cpu: str, known: Sequence[str]) -> CpuDescription:
+    """Return LLVM's name and features of a CPU, and which of the ``known`` features it has.
 
-
-def check_cpu(target: Target, cpu: str) -> None:
-    """Demand that LLVM knows a CPU. Raises UsageError.
-
-    LLVM itself prints a warning or ends the process, so another process asks.
+    "native" is this machine's. Raises UsageError for a CPU that LLVM does not know: LLVM itself
+    prints a warning at most.
     """
-    command = [sys.executable, "-c", _CPU_PROBE, target.triple, cpu]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0 or "not a recognized processor" in done.stderr:
+    features = target.features
+    if cpu == "native":
+        cpu = llvm.get_host_cpu_name()
+        features = llvm.get_host_cpu_features().flatten()
+    complaint = _complaint(lambda: _target_machine(target, 1, cpu, features))
+    if "not a recognized processor" in complaint:
         raise UsageError(f'LLVM knows no CPU "{cpu}" for the target {target.name}')
+    machine = _target_machine(target, 1, cpu, features)
+    return CpuDescription(cpu, features, _features_of(target, machine, cpu, features, known))
+
+
+def _features_of(
+    target: Target,
+    machine: llvm.TargetMachine,
+    cpu: str,
+    features: str,
+    known: Sequence[str],
+) -> tuple[str, ...]:
+    """Return those of some features that a CPU has.
+
+    LLVM does not tell. But it inlines a function only where all features that the function may use
+    are there: so into a copy of the CPU that lacks a feature only if the CPU lacks it as well.
+    """
+    lines = []
+    for number, feature in enumerate(known):
+        without = f"{features},-{feature}".lstrip(",")
+        lines += [
+            f"declare void @mark{number}()",
+            f'define void @whole{number}() "target-cpu"="{cpu}" "target-features"="{features}" {{',
+            f"  call void @mark{number}()\n  ret void\n}}",
+            f'define void @less{number}() "target-cpu"="{cpu}" "target-features"="{without}" {{',
+            f"  call void @whole{number}()\n  ret void\n}}",
+        ]
+    module = _parse("\n".join(lines), target, machine)
+    _optimize(module, machine, 1)
+    return tuple(
+        feature
+        for number, feature in enumerate(known)
+        if f"@whole{number}(" in str(module.get_function(f"less{number}"))
+    )
+
+
+def _complaint(make: Callable[[], object]) -> str:
+    """Return what LLVM writes to standard error while something is made."""
+    with tempfile.TemporaryFile() as file, _lock:
+        saved = os.dup(2)
+        try:
+            os.dup2(file.fileno(), 2)
+            make()
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+        file.seek(0)
+        return file.read().decode("utf-8", "replace")
 
 
 def data_layout(target: Target) -> str:
@@ -181,7 +214,10 @@ def _prepare(
     if _SWIZZLE_CALL in ir:
         named = target.features if features is None else features
         features = f"{named},{_SWIZZLE_FEATURES[target.name]}".lstrip(",")
-    machine = _target_machine(target, level, cpu, features)
+    # At level 0 registers are allocated without any thought. That is quick, and can be proved where
+    # the fast selector left nothing to share between instructions.
+    quick = opt_level == 0 and mode is CodegenMode.NORMAL and target.name == "x86_64"
+    machine = _target_machine(target, 0 if quick else max(level, 1), cpu, features)
     module = _parse(ir, target, machine)
     _optimize(module, machine, level)
     return _repaired(module, target, machine), machine
@@ -207,7 +243,7 @@ def emit_object(
 ) -> bytes:
     """Translate IR text to an ELF object. Raises CodegenError."""
     module, machine = _prepare(ir, target, opt_level, cpu, features, mode)
-    with _converted_errors(), _hoisting(mode is CodegenMode.NORMAL):
+    with _converted_errors(), _switches(target, opt_level, mode):
         return bytes(machine.emit_object(module))
 
 
@@ -222,7 +258,7 @@ def emit_assembly(
 ) -> str:
     """Translate IR text to assembly text. Raises CodegenError."""
     module, machine = _prepare(ir, target, opt_level, cpu, features, mode)
-    with _converted_errors(), _hoisting(mode is CodegenMode.NORMAL):
+    with _converted_errors(), _switches(target, opt_level, mode):
         return str(machine.emit_assembly(module))
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import abi
+from .cpus import CpuFeature
 from .wasmparser.constants import ARITHMETIC, NUMBERS, deepest_stack, known_bits
 from .wasmparser.module import ConstExpr, Data, Elem, ExternKind, Module, SegmentMode
 from .wasmparser.opcodes import Op
@@ -51,6 +52,7 @@ class Description:
     prefix: str = "m0"
     migratable: bool = True
     has_tail_calls: bool = False
+    needs: tuple[CpuFeature, ...] = ()  # what the code demands of a CPU
     type_ids: Mapping[FuncType, int] | None = None
 
 
@@ -70,9 +72,24 @@ def describe_modules(descriptions: Sequence[Description]) -> tuple[str, dict[str
     lines += [
         f"const struct mvvm_module *const mvvm_modules[] = {{{names}}};",
         f"const uint32_t mvvm_module_count = {len(descriptions)};",
+        *_cpu_features(dict.fromkeys(need for item in descriptions for need in item.needs)),
         "",
     ]
     return "\n".join(lines), files
+
+
+def _cpu_features(needs: Iterable[CpuFeature]) -> list[str]:
+    """Define what the executable demands of a CPU."""
+    rows = []
+    for f in needs:
+        numbers = (f.leaf, f.subleaf, f.register, f.bit, f.xcr0)
+        rows.append(f"    {{{c_string(f.name)}, {', '.join(f'{n:#x}u' for n in numbers)}}},")
+    return [
+        "const struct mvvm_cpu_feature mvvm_cpu_features[] = {",
+        *(rows or ["    {0},"]),
+        "};",
+        f"const uint32_t mvvm_cpu_feature_count = {len(rows)};",
+    ]
 
 
 def c_string(text: str) -> str:

@@ -8,26 +8,30 @@ this file before each of its frames was proved closed at each migration point.
 from __future__ import annotations
 
 import gc
+import pickle
+import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from . import abi, proof
-from .backend import CodegenMode, check_cpu, emit_assembly, emit_object, optimize_ir
+from .cpus import FEATURES, CpuDescription
 from .describe import CodeSection, Description, describe_modules
 from .errors import CodegenError, UsageError
 from .hostfuncs import check_imports
 from .link import link_executable, merge_objects
-from .lower import lower_module
-from .plan import PointPlan, plan_points
+from .parts import Code, PartCode, Settings, split_module, whole_of
+from .plan import PointPlan, plan_points, point_rows
 from .progress import Progress, Silence
+from .schedule import translate_parts
 from .targets import Target, target_by_name
 from .wasmparser.binary import decode_module
+from .wasmparser.module import Module
 from .wasmparser.types import FuncType
 from .wasmparser.validate import validate_module
 from .wasmparser.validated import ValidatedModule
+from .workers import Crew, WorkerDied
 
 Emit = Literal["exe", "obj", "ir", "asm", "stackmap"]
 EMITS: Final[tuple[Emit, ...]] = get_args(Emit)
@@ -70,20 +74,14 @@ class BuildReport:
     code_bytes: int = 0
     frame_table_bytes: int = 0
     output_bytes: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
+    parts: int = 0
+    memory_bytes: int = 0  # what this process and its workers had at a time, at most
+    seconds: dict[str, float] = field(default_factory=dict)  # that one waits, by step
+    cpu_seconds: dict[str, float] = field(default_factory=dict)  # of all workers, by stage
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """One object, what describes its frames, and which attempt it is."""
-
-    data: bytes = field(repr=False)
-    section: CodeSection | None  # None: the object holds data only
-    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +93,7 @@ class Translation:
     codes: tuple[Code, ...]
     migration: bool
     has_tail_calls: bool
+    cpu: CpuDescription
     report: BuildReport
 
     @property
@@ -126,8 +125,6 @@ def compile_module(
     steps = progress if isinstance(progress, Silence) else Silence()
     say = progress or steps
     target = target_by_name(options.target)
-    if options.cpu is not None:
-        check_cpu(target, options.cpu)
     say.step("decoding")
     module = decode_module(wasm)
     say.step("validating")
@@ -143,18 +140,26 @@ def compile_module(
     report = translation.report
     report.wasm_bytes, report.output_bytes = len(wasm), len(output)
     report.seconds = {name: round(seconds, 4) for name, seconds in steps.seconds.items()}
+    report.cpu_seconds = {name: round(s, 4) for name, s in report.cpu_seconds.items()}
     return output, report
 
 
 def _emit_text(
     validated: ValidatedModule, plan: PointPlan, target: Target, options: Options, say: Progress
 ) -> bytes:
-    """Return the IR behind LLVM's middle end, or assembly."""
-    say.step("lowering")
-    ir = lower_module(validated, plan, prefix=PREFIX)
+    """Return the IR behind LLVM's middle end, or assembly, of the module in one piece."""
     say.step("generating code")
-    emit = optimize_ir if options.emit == "ir" else emit_assembly
-    return emit(ir, target, opt_level=options.opt_level, cpu=options.cpu).encode()
+    whole = whole_of(validated, plan, PREFIX)
+    (part,) = split_module(validated, plan, copies=False, part_size=1 << 62)
+    shared = pickle.dumps(whole, pickle.HIGHEST_PROTOCOL)
+    with Crew() as crew:
+        settings = _settings(options, resolve_cpu(crew, target, options.cpu))
+        assembly = options.emit == "asm"
+        try:
+            text: str = crew.submit("text", shared, part, settings, assembly).result()
+        except WorkerDied as error:
+            raise CodegenError(f"LLVM ended the process: {error}") from error
+    return text.encode()
 
 
 def _finish(
@@ -165,7 +170,9 @@ def _finish(
     if options.emit == "obj":
         return merge_objects(objects, translation.target)
     if options.emit == "stackmap":
-        return proof.frame_table_text(
+        from .proof import frame_table_text  # and with it capstone, which nothing else here needs
+
+        return frame_table_text(
             translation.module.module, [section.frame_table for section in translation.sections]
         ).encode()
     say.step("describing")
@@ -179,6 +186,7 @@ def _finish(
 def describe(translation: Translation, prefix: str = PREFIX) -> Description:
     """Return what goes into the executable beside the code."""
     names = translation.module.module.names
+    known = FEATURES[translation.target.name]
     return Description(
         name=names.module_name or "module",
         module=translation.module,
@@ -186,10 +194,38 @@ def describe(translation: Translation, prefix: str = PREFIX) -> Description:
         prefix=prefix,
         migratable=translation.migration,
         has_tail_calls=translation.has_tail_calls,
+        needs=tuple(known[name] for name in translation.cpu.needs),
     )
 
 
 # -- Code, and its proof ---------------------------------------------------------------------
+
+
+def _settings(options: Options, cpu: CpuDescription) -> Settings:
+    """Return what of the options code generation depends on."""
+    return Settings(options.target, options.opt_level, cpu.name, cpu.features)
+
+
+_known_cpus: Final[dict[tuple[str, str], CpuDescription]] = {}
+
+
+def resolve_cpu(crew: Crew, target: Target, cpu: str | None) -> CpuDescription:
+    """Describe a CPU as LLVM knows it; None: the target's default. Raises UsageError.
+
+    "native" is this machine's, which has to be of the target's kind.
+    """
+    if cpu == "native" and platform.machine() not in target.machines:
+        raise UsageError(
+            f'"native" is this machine\'s CPU ({platform.machine()}), which is no {target.name}: '
+            "name a CPU, or leave --cpu out"
+        )
+    key = (target.name, cpu or target.cpu)
+    if key not in _known_cpus:
+        try:
+            _known_cpus[key] = crew.submit("cpu", *key, tuple(FEATURES[target.name])).result()
+        except WorkerDied as error:
+            raise UsageError(f'LLVM knows no CPU "{cpu}" for the target {target.name}') from error
+    return _known_cpus[key]
 
 
 def translate(
@@ -201,50 +237,51 @@ def translate(
     prefix: str = PREFIX,
     type_ids: Mapping[FuncType, int] | None = None,
 ) -> Translation:
-    """Translate a module and prove its frames closed.
+    """Translate a module and prove its frames closed, part by part in worker processes.
 
     Functions that fail the proof are translated again, into an object of their own, with ever
-    fewer of LLVM's liberties. Raises CodegenError that names a function which never passes.
+    fewer of LLVM's liberties. Raises CodegenError that names a function which never passes, or
+    at which LLVM breaks off.
     """
-    subject = proof.subject_of(validated, plan, target, prefix)
+    say.step("translating")
+    whole = whole_of(validated, plan, prefix, type_ids)
+    parts = split_module(validated, plan, copies=options.opt_level > 0)
     report = BuildReport(
         functions=len(validated.functions),
         instructions=sum(len(function.instrs) for function in validated.functions),
-        points=len(subject.layouts),
+        points=len(point_rows(validated, plan)),
+        parts=len(parts),
     )
+    with Crew() as crew:
+        cpu = resolve_cpu(crew, target, options.cpu)
+        made = translate_parts(crew, whole, parts, _settings(options, cpu), say)
+        report.memory_bytes = crew.peak_memory
     codes: list[Code] = []
-    failed: Mapping[int, str] = {}
-    for attempt, mode in enumerate(CodegenMode):
-        say.step("lowering")
-        only = frozenset(failed) if attempt else None
-        ir = lower_module(validated, plan, prefix=prefix, type_ids=type_ids, only=only)
-        say.step("generating code")
-        data = emit_object(ir, target, opt_level=options.opt_level, cpu=options.cpu, mode=mode)
-        say.step("proving frames closed")
-        proved = proof.prove_object(data, subject)
-        failed = proved.failed
-        codes.append(Code(proved.data, proved.section, attempt))
-        _count(report, proved, attempt)
-        if attempt == 0:
-            report.retranslated = [validated.module.func_name(index) for index in failed]
-        if not failed or max(failed) >= abi.THUNK_FUNC_ID:
-            break
+    for part in made:
+        codes += part.codes
+        _count(report, part, validated.module)
+    failed = [finding for part in made for finding in part.failed.values()]
     if failed:
         raise CodegenError(
             f"{len(failed)} functions cannot be made fit for migration on {target.name}; "
-            f"the first: {next(iter(failed.values()))}"
+            f"the first: {failed[0]}"
         )
     return Translation(
-        validated, target, tuple(codes), options.migration, plan.has_tail_calls, report
+        validated, target, tuple(codes), options.migration, plan.has_tail_calls, cpu, report
     )
 
 
-def _count(report: BuildReport, proved: proof.Proved, attempt: int) -> None:
-    """Add an attempt to the report."""
-    name = ("proved_first", "proved_second", "proved_third")[attempt]
-    setattr(report, name, proved.closed)
-    report.sites += proved.sites
-    report.fills += proved.fills
-    report.code_bytes += proved.code_bytes
-    if proved.section is not None:
-        report.frame_table_bytes += len(proved.section.frame_table)
+def _count(report: BuildReport, part: PartCode, module: Module) -> None:
+    """Add a part to the report."""
+    report.proved_first += part.closed[0]
+    report.proved_second += part.closed[1]
+    report.proved_third += part.closed[2]
+    report.sites += part.sites
+    report.fills += part.fills
+    report.code_bytes += part.code_bytes
+    report.retranslated += [module.func_name(index) for index in part.retranslated]
+    for code in part.codes:
+        if code.section is not None:
+            report.frame_table_bytes += len(code.section.frame_table)
+    for stage, seconds in part.seconds.items():
+        report.cpu_seconds[stage] = report.cpu_seconds.get(stage, 0.0) + seconds

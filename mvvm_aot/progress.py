@@ -22,6 +22,9 @@ class Progress(Protocol):
     def step(self, text: str) -> None:
         """Say what is done from now on, in a few words."""
 
+    def amount(self, done: int, total: int) -> None:
+        """Say how much of the step is done."""
+
 
 class Silence:
     """Progress that nobody sees; keeps the times of the steps."""
@@ -39,6 +42,9 @@ class Silence:
             self.seconds[self._current] = self.seconds.get(self._current, 0.0) + elapsed
         self._current, self._since = text, now
 
+    def amount(self, done: int, total: int) -> None:
+        """Say how much of the step is done: nobody wants to know."""
+
 
 class Terminal(Silence):
     """Progress on standard error: one line that changes and disappears."""
@@ -46,6 +52,7 @@ class Terminal(Silence):
     def __init__(self) -> None:
         super().__init__()
         self._status: Any = None
+        self._amount = ""
         self._lock = threading.Lock()
         self._timer = threading.Timer(_DELAY, self._show)
         self._timer.daemon = True
@@ -56,8 +63,19 @@ class Terminal(Silence):
         """Begin a step and show it if something is shown already."""
         super().step(text)
         with self._lock:
-            if self._status is not None:
-                self._status.update(text)
+            self._amount = ""
+            self._update()
+
+    def amount(self, done: int, total: int) -> None:
+        """Show how much of the step is done, unless it is a single piece."""
+        with self._lock:
+            if total > 1:
+                self._amount = f": {done} of {total} parts"
+            self._update()
+
+    def _update(self) -> None:
+        if self._status is not None:
+            self._status.update(f"{self._current or 'working'}{self._amount}")
 
     def _show(self) -> None:
         """Start showing: the first step has taken a while."""
@@ -66,7 +84,8 @@ class Terminal(Silence):
         with self._lock:
             if self._closed:
                 return
-            self._status = Console(stderr=True).status(self._current or "working")
+            self._status = Console(stderr=True).status("working")
+            self._update()
             self._status.start()
 
     def close(self) -> None:

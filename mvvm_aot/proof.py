@@ -100,8 +100,7 @@ def _signatures(module: Module, plan: PointPlan, prefix: str) -> Signatures:
         symbols[f"{prefix}_f{index}"] = callees[index] = _shape(ftype)
         if index < module.num_imported_funcs:
             homes[index] = 2 * max(len(ftype.params), len(ftype.results), 1)
-        else:
-            homes[index] = plan.functions[index].num_homes
+    homes |= {index: function.num_homes for index, function in plan.functions.items()}
     for type_index, ftype in enumerate(module.types):
         symbols[f"{prefix}_thunk{type_index}"] = CallShape()
         callees[abi.CALLEE_INDIRECT | type_index] = _shape(ftype)

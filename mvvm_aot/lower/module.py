@@ -7,15 +7,40 @@ data. It has neither triple nor data layout: those are the target's (backend.py)
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
 
 from mvvm_aot import abi
 from mvvm_aot.plan import PointPlan, canonical_types, split_params
+from mvvm_aot.wasmparser.opcodes import BY_TEXT
 from mvvm_aot.wasmparser.types import FuncType
-from mvvm_aot.wasmparser.validated import ValidatedModule
+from mvvm_aot.wasmparser.validated import ValidatedFunction, ValidatedModule
 
 from . import ir
 from .function import FunctionLowering
 from .names import LLVM_TYPES, Names, declaration, definition, result_type, spill_slot
+
+_DIRECT_CALLS: Final = frozenset((BY_TEXT["call"], BY_TEXT["return_call"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What one LLVM module defines of a Wasm module; everything else is declared in it.
+
+    ``defined``: functions, by default all. ``copied``: functions that another object defines and
+    that LLVM may inline here. ``shared``: whether data, import stubs and thunks are defined here.
+    ``careful``: the functions failed the proof and get more careful code. ``tail_callees``: the
+    functions that direct tail calls of the whole module name; by default those of the plan's.
+    """
+
+    defined: Collection[int] | None = None
+    copied: Collection[int] = ()
+    shared: bool = True
+    careful: bool = False
+    tail_callees: frozenset[int] | None = None
+
+
+_WHOLE: Final = Scope()
 
 
 def lower_module(
@@ -24,41 +49,46 @@ def lower_module(
     *,
     prefix: str = "m0",
     type_ids: Mapping[FuncType, int] | None = None,
-    only: Collection[int] | None = None,
-    exclude: Collection[int] = (),
+    scope: Scope = _WHOLE,
 ) -> str:
-    """Return LLVM IR text for a module.
+    """Return LLVM IR text for a module, or for what ``scope`` says of it.
 
     ``plan`` says where its points are (none after ``plan_points(vm, migration=False)``).
     ``type_ids``: canonical type numbers; by default the index of the first equal type.
-    ``exclude``: functions that are only declared here, since they are in another object.
-    ``only``: if given, just these functions are defined, and everything else (data, thunks,
-    stubs, other functions) is declared; they get more careful code, since they failed the proof.
     Raises UnsupportedFeature.
     """
     module = vm.module
     if type_ids is None:
         type_ids = {module.types[index]: index for index in canonical_types(module)}
-    whole = only is None
-    tail_callees = frozenset().union(*(item.tail_callees for item in plan.functions.values()))
-    names = Names(module, prefix, type_ids, careful=not whole, tail_callees=tail_callees)
-    parts = [_data(names, external=not whole), _runtime()]
-    for func_index in range(module.num_imported_funcs):
-        if whole:
+    tail_callees = scope.tail_callees
+    if tail_callees is None:
+        tail_callees = frozenset().union(*(item.tail_callees for item in plan.functions.values()))
+    copied = frozenset(scope.copied)
+    names = Names(module, prefix, type_ids, scope.careful, tail_callees, copied)
+    parts = [_data(names, external=not scope.shared), _runtime()]
+    defined: set[int] = set()
+    if scope.shared:
+        defined |= set(range(module.num_imported_funcs))
+        for func_index in range(module.num_imported_funcs):
             parts += _import_stub(names, func_index, plan.migration)
-        else:
-            symbol = names.symbol(func_index)
-            parts.append(f"declare {declaration(symbol, module.func_type(func_index))}")
-    if whole:
         for type_index in canonical_types(module):
             parts += _thunk(names, type_index, plan.migration)
+    named: set[int] = set()
     for vf in vm.functions:
-        if vf.func_index in exclude or (only is not None and vf.func_index not in only):
-            parts.append(f"declare {declaration(names.symbol(vf.func_index), vf.type)}")
-        else:
-            parts += FunctionLowering(vf, plan.functions[vf.func_index], names).run()
+        index = vf.func_index
+        if scope.defined is None or index in scope.defined or index in copied:
+            defined.add(index)
+            named |= direct_callees(vf)
+            parts += FunctionLowering(vf, plan.functions[index], names).run()
+    for index in sorted(named - defined):
+        parts.append(f"declare {declaration(names.symbol(index), module.func_type(index))}")
     parts.append(ir.EPILOGUE)
     return "\n".join(parts)
+
+
+def direct_callees(vf: ValidatedFunction) -> set[int]:
+    """Return the functions that a function's calls and tail calls name, dead code included."""
+    return {imm for _, op, imm in vf.instrs if op in _DIRECT_CALLS}
 
 
 def _data(names: Names, *, external: bool) -> str:

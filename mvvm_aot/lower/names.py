@@ -46,6 +46,8 @@ class Names:
     # Functions that tail calls name: if LLVM knew what they return, it would return that itself
     # behind an ordinary call.
     tail_callees: frozenset[int] = frozenset()
+    # Functions that another object defines, and that are here to be inlined only.
+    copied: frozenset[int] = frozenset()
 
     @property
     def load_home(self) -> str:
@@ -54,6 +56,8 @@ class Names:
 
     def linkage(self, func_index: int) -> str:
         """Return a function's linkage: of a ``weak`` one LLVM concludes nothing from its body."""
+        if func_index in self.copied:
+            return "available_externally hidden"
         return "weak hidden" if func_index in self.tail_callees else "hidden"
 
     def symbol(self, func_index: int) -> str:

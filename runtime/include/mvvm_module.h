@@ -176,8 +176,18 @@ struct mvvm_module {
     uint32_t start_func; /* UINT32_MAX: none */
 };
 
+/* What the code demands of a CPU, and where it is told. x86-64: a bit of a register that cpuid
+ * fills in (0 to 3: eax, ebx, ecx, edx), and the register state that the system has to save.
+ * AArch64: a bit of an entry of the auxiliary vector, `leaf`. */
+struct mvvm_cpu_feature {
+    const char *name; /* LLVM's */
+    uint32_t leaf, subleaf, reg, bit, xcr0;
+};
+
 /* Defined by the generated C file of an executable; an application has exactly one module. */
 extern const struct mvvm_module *const mvvm_modules[];
 extern const uint32_t mvvm_module_count;
+extern const struct mvvm_cpu_feature mvvm_cpu_features[];
+extern const uint32_t mvvm_cpu_feature_count;
 
 #endif

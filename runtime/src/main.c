@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
+#include "cpu.h"
 #include "options.h"
 
 _Noreturn static void end_with_trap(int code)
@@ -114,6 +115,7 @@ _Noreturn static void restore(const struct mvvm_module *module)
 int main(int argc, char **argv, char **envp)
 {
     mvvm_options_parse(argc > 0 ? argv[0] : "program");
+    mvvm_check_cpu();
     if (mvvm_module_count != 1)
         mvvm_fatal(MVVM_EXIT_SYSTEM, "internal error: an executable of %u modules",
                    mvvm_module_count);

@@ -39,6 +39,12 @@ WASM = bytes(wasmtime.wat2wasm(WAT))
 FIB = 3
 
 
+def refuse(monkeypatch: pytest.MonkeyPatch, times: int, func_id: int) -> None:
+    """Have the proof refuse a function so many times, in this process."""
+    monkeypatch.setenv("MVVM_JOBS", "0")
+    monkeypatch.setattr(proof, "prove", failing(times, func_id))
+
+
 def failing(times: int, func_id: int) -> Callable[..., Proof]:
     """Return a proof that refuses a function so many times."""
     left = [times]
@@ -73,7 +79,7 @@ def build(folder: Path) -> tuple[Path, dict[str, object]]:
 def test_a_function_that_fails_is_translated_again_alone(
     times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proof, "prove", failing(times, FIB))
+    refuse(monkeypatch, times, FIB)
     program, report = build(tmp_path)
     counts = [report["proved_first"], report["proved_second"], report["proved_third"]]
     assert counts[times] == (counts[0] if times == 0 else 1)
@@ -102,7 +108,7 @@ def test_arguments_arrive_from_a_function_that_is_not_optimised(
         (if (i32.eq (call $join (i32.const 3) (i64.const 5) (f64.const 10)) (i32.const 53))
           (then (call $exit (i32.const 53))))))
     """)
-    monkeypatch.setattr(proof, "prove", failing(2, 2))
+    refuse(monkeypatch, 2, 2)
     data, report = compile_module(bytes(wasm), Options(target), cache_folder())
     assert report.proved_third == 1
     program = tmp_path / "program"
@@ -114,13 +120,13 @@ def test_arguments_arrive_from_a_function_that_is_not_optimised(
 
 
 def test_a_function_that_never_passes_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proof, "prove", failing(3, FIB))
+    refuse(monkeypatch, 3, FIB)
     with pytest.raises(CodegenError, match=r"m0_f3.*made to fail"):
         compile_module(WASM, Options("aarch64"), cache_folder())
 
 
 def test_a_thunk_that_fails_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proof, "prove", failing(1, 0x8000_0000))
+    refuse(monkeypatch, 1, 0x8000_0000)
     with pytest.raises(CodegenError, match="made to fail"):
         compile_module(WASM, Options("x86_64"), cache_folder())
 
@@ -128,7 +134,7 @@ def test_a_thunk_that_fails_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) 
 def test_objects_of_several_tries_become_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proof, "prove", failing(1, FIB))
+    refuse(monkeypatch, 1, FIB)
     data, _ = compile_module(WASM, Options("x86_64", emit="obj"), cache_folder())
     assert data[:4] == b"\x7fELF" and data[16] == 1  # relocatable
 
@@ -139,7 +145,9 @@ def test_the_report_counts_and_times() -> None:
     assert report.functions == 3
     assert report.points == report.sites
     assert report.code_bytes > 0 and report.frame_table_bytes > 0
-    assert {"decoding", "proving frames closed", "linking"} <= report.seconds.keys()
+    assert {"decoding", "translating", "linking"} <= report.seconds.keys()
+    assert {"lowering", "generating code", "proving frames closed"} == report.cpu_seconds.keys()
+    assert report.parts == 1 and report.memory_bytes > 1 << 20
 
 
 def test_options_are_checked() -> None:

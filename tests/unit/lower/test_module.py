@@ -6,7 +6,7 @@ import pytest
 
 from mvvm_aot.backend import CodegenMode, emit_object, optimize_ir
 from mvvm_aot.errors import CodegenError
-from mvvm_aot.lower import lower_module, vector
+from mvvm_aot.lower import Scope, lower_module, vector
 from mvvm_aot.lower.function import SHAPES
 from mvvm_aot.plan import plan_points
 from mvvm_aot.proof import prove_object, subject_of
@@ -56,7 +56,8 @@ def test_deep_nesting_needs_no_recursion() -> None:
 
 def test_a_second_object_declares_what_the_first_defines() -> None:
     vm = load(CALLS)
-    ir = lower_module(vm, plan_points(vm), only=[1])
+    scope = Scope(defined=[1], shared=False, careful=True)
+    ir = lower_module(vm, plan_points(vm), scope=scope)
     assert "define hidden preserve_nonecc i32 @m0_f1(" in ir
     assert "declare hidden preserve_nonecc i32 @m0_f0(" in ir
     assert "@m0_context = external hidden global" in ir
