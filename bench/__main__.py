@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.build import Builder
+from bench.chart import draw_chart
 from bench.measure import MEASURED, Plan, measure, say
-from bench.programs import BY_NAME, GROUPS, select
+from bench.programs import BY_NAME, GROUPS, QUICK, select
 from bench.report import render
 from bench.run_time import COLUMNS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 RESULTS: Final = ROOT / "bench" / "results"
 DOCUMENT: Final = ROOT / "docs" / "benchmarks.md"
+CHART: Final = ROOT / "docs" / "benchmarks.png"
 FOLDER: Final = ROOT / "build" / "bench"
 QUICK_SECTIONS: Final = ("run_time", "sizes")
 
@@ -39,6 +41,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--column", action="append", choices=COLUMNS, help="only these columns of run time")
     add("--cpu", help="CPU for native code and translations (native: this machine's)")
     add("--opt-level", type=int, default=2, help="mvvm-aot's -O (default 2)")
+    add("--chart", type=Path, help="also draw the run times into this file (PNG)")
     add("--json", type=Path, help="also write the figures to this file")
     add("--note", action="append", default=[], help="a remark for the document")
     return parser.parse_args(arguments)
@@ -47,8 +50,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def plan_of(arguments: argparse.Namespace) -> Plan:
     """Return what the command line asks for."""
     sections = arguments.section or (QUICK_SECTIONS if arguments.quick else tuple(MEASURED))
+    narrowed = arguments.program or arguments.group
+    names = QUICK if arguments.quick and not narrowed else arguments.program
     return Plan(
-        programs=tuple(select(arguments.program, arguments.group)),
+        programs=tuple(select(names, arguments.group)),
         sections=tuple(sections),
         columns=tuple(arguments.column or COLUMNS),
         size="quick" if arguments.quick else "full",
@@ -69,7 +74,8 @@ def write_document(figures: dict[str, Any]) -> None:
     RESULTS.mkdir(exist_ok=True)
     kept = RESULTS / f"{figures['date']}.json"
     kept.write_text(json.dumps(figures, indent=1) + "\n")
-    DOCUMENT.write_text(render(figures))
+    draw_chart(figures["run_time"], CHART)
+    DOCUMENT.write_text(render(figures, CHART.name))
     say(f"wrote {kept} and {DOCUMENT}")
 
 
@@ -80,6 +86,8 @@ def main() -> None:
     figures["notes"] = arguments.note + figures["notes"]
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if arguments.chart is not None:
+        draw_chart(figures["run_time"], arguments.chart)
     if is_complete(arguments):
         write_document(figures)
     else:

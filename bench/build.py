@@ -40,7 +40,6 @@ class Builder:
         self.folder = folder
         self.cpu = cpu  # as in `mvvm-aot compile --cpu`; None: the target's default
         self.opt_level = opt_level
-        self._modules: dict[str, Path] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def wasm(self, build: Build) -> Path:

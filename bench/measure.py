@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +14,11 @@ from typing import Any, Final
 
 from bench.build import Builder
 from bench.instructions import can_count, measure_instructions
+from bench.latency import measure_latency
 from bench.machine import describe_machine
 from bench.moves import measure_moves
-from bench.programs import Program
+from bench.programs import Build, Program
+from bench.resumed import measure_resumed
 from bench.run_time import available_columns, measure_run_time
 from bench.sizes import measure_sizes
 from bench.translation import measure_translation
@@ -43,7 +47,8 @@ def say(text: str) -> None:
 def measure(plan: Plan) -> dict[str, Any]:
     """Measure what the plan says; programs whose sources cannot be had become notes."""
     notes: list[str] = []
-    programs = _with_sources(plan, notes)
+    say("building")
+    programs = _prepare(plan, notes)
     figures: dict[str, Any] = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "runs": plan.runs,
@@ -61,16 +66,30 @@ def measure(plan: Plan) -> dict[str, Any]:
     return figures
 
 
-def _with_sources(plan: Plan, notes: list[str]) -> list[Program]:
-    """Return the programs that can be built here, built; the others are named in the notes."""
-    found = []
-    for program in plan.programs:
-        try:
-            plan.builder.wasm(program.build)
-            found.append(program)
-        except NoSources as error:
-            notes.append(f"{program.name} is left out, its sources cannot be had here: {error}")
-    return found
+def _prepare(plan: Plan, notes: list[str]) -> list[Program]:
+    """Build everything on all cores; leave out, with a note, what has no sources here."""
+    builds = dict.fromkeys(program.build for program in reversed(plan.programs))  # large ones first
+    missing: set[str] = set()
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        jobs = {build: pool.submit(_build, plan.builder, build, plan.columns) for build in builds}
+        for build, job in jobs.items():
+            try:
+                job.result()
+            except NoSources as error:
+                missing.add(build.name)
+                notes.append(f"{build.name} is left out, no sources can be had here: {error}")
+    return [program for program in plan.programs if program.build.name not in missing]
+
+
+def _build(builder: Builder, build: Build, columns: Sequence[str]) -> None:
+    """Build one program for these columns; in a worker process."""
+    say(f"  {build.name}")
+    if "native" in columns:
+        builder.native(build)
+    if "wasmtime" in columns:
+        builder.wasmtime(build)
+    for column in {"points", "plain"} & set(columns):
+        builder.translate(build, migration=column == "points")
 
 
 def _run_time(plan: Plan, programs: Sequence[Program], _notes: list[str]) -> dict[str, Any]:
@@ -99,6 +118,18 @@ def _sizes(plan: Plan, programs: Sequence[Program], _notes: list[str]) -> dict[s
     return {"sizes": sizes, "proof": sizes}
 
 
+def _latency(plan: Plan, programs: Sequence[Program], _notes: list[str]) -> dict[str, Any]:
+    return {"latency": measure_latency(programs, plan.builder, plan.size)}
+
+
+def _resumed(plan: Plan, programs: Sequence[Program], _notes: list[str]) -> dict[str, Any]:
+    items = []
+    for program in programs:
+        items.append(measure_resumed(program, plan.builder, plan.size, plan.runs))
+        say(f"  {program.name}: speed {items[-1]['speed']:.3f}")
+    return {"resumed": items}
+
+
 def _moves(plan: Plan, _programs: Sequence[Program], _notes: list[str]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         return {"moves": measure_moves(Path(folder), plan.runs)}
@@ -121,6 +152,8 @@ MEASURED: Final[dict[str, Section]] = {
     "run_time": _run_time,
     "instructions": _instructions,
     "sizes": _sizes,
+    "latency": _latency,
+    "resumed": _resumed,
     "moves": _moves,
     "translation": _translation,
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from bench.latency import render_latency
+from bench.resumed import render_resumed
 from bench.run_time import render_columns
 from bench.sizes import render_proof, render_sizes
 from bench.tables import Figures, table
@@ -90,6 +92,8 @@ SECTIONS: Final[Mapping[str, tuple[str, Render]]] = {
     "run_time": ("Run time", run_time),
     "instructions": ("Instructions", instructions),
     "sizes": ("Code size", render_sizes),
+    "latency": ("From request to point", render_latency),
+    "resumed": ("Speed after a resume", render_resumed),
     "proof": ("The proof that frames are closed", render_proof),
 }
 

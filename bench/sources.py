@@ -35,14 +35,10 @@ class Sources:
         return (*self.files, *self.headers)
 
 
-def own_sources(group: str, name: str) -> Callable[[Path], Sources]:
-    """Return what gives the sources of programs/GROUP/NAME.c."""
-
-    def fetch(_folder: Path) -> Sources:
-        headers = (HERE / "run.h", *sorted((HERE / group).glob("*.h")))
-        return Sources((HERE / group / f"{name}.c",), ("-lm",), (), headers)
-
-    return fetch
+def own_sources(group: str, name: str, _folder: Path) -> Sources:
+    """Return the sources of programs/GROUP/NAME.c."""
+    headers = (HERE / "run.h", *sorted((HERE / group).glob("*.h")))
+    return Sources((HERE / group / f"{name}.c",), ("-lm",), (), headers)
 
 
 def _kept(folder: Path, fetch: Callable[[Path], Path]) -> Path:

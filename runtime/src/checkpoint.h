@@ -60,6 +60,17 @@ bool mvvm_test_stop_at_resume(void); /* LEAVE_AT=0 */
 void mvvm_test_dump_stack(const char *path); /* beside a snapshot */
 void mvvm_test_exit(bool checkpointed);
 
+/* -- test_timing.c: what a measurement asks ---------------------------------------------------- */
+
+void mvvm_test_timing_init(void);
+/* In the timer's handler: true if the timer is a measurement's, so that no checkpoint follows. */
+bool mvvm_test_on_timer(void);
+bool mvvm_test_wants_answer(void);
+void mvvm_test_answer(void);  /* a point has been reached */
+void mvvm_test_entered(void); /* the guest's code goes on now */
+void mvvm_test_left(void);    /* it has ended, or waits for a checkpoint that stops it */
+void mvvm_test_timing_exit(void);
+
 /* -- snapshot.c, restore.c -------------------------------------------------------------------- */
 
 const char *mvvm_snapshot_write(const struct mvvm_instance *instance,

@@ -53,6 +53,8 @@ static void serve_requests(void)
 {
     static struct mvvm_request request;
     while (mvvm_take_request(&request)) {
+        if (request.stop)
+            mvvm_test_left();
         const bool always = mvvm_wasi_settings.with_files;
         mvvm_wasi_settings.with_files = always || request.with_files;
         const char *error = mvvm_checkpoint_write(request.path, request.reason, false);

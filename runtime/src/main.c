@@ -33,6 +33,7 @@ static uint32_t find_start(const struct mvvm_instance *instance)
 
 _Noreturn static void run_start(struct mvvm_instance *instance, uint32_t start)
 {
+    mvvm_test_entered();
     const int code = mvvm_invoke(instance, start, NULL, NULL);
     if (code != 0)
         end_with_trap(code);
@@ -73,6 +74,7 @@ static void resume_entry(void)
         mvvm_test_exit(true);
         _exit(MVVM_EXIT_CHECKPOINTED);
     }
+    mvvm_test_entered();
     mvvm_continue();
 }
 

@@ -159,19 +159,21 @@ void mvvm_on_request_signal(void)
 
 void mvvm_on_timer_signal(void)
 {
-    timer_pending = 1;
+    if (!mvvm_test_on_timer())
+        timer_pending = 1;
     __atomic_store_n(&mvvm_flag, 1, __ATOMIC_RELAXED);
 }
 
 bool mvvm_checkpoint_wanted(void)
 {
-    return signal_pending || timer_pending;
+    return signal_pending || timer_pending || mvvm_test_wants_answer();
 }
 
 bool mvvm_take_request(struct mvvm_request *out)
 {
     /* The flag first: a signal after this line sets it again. */
     __atomic_store_n(&mvvm_flag, mvvm_test_active ? 1 : 0, __ATOMIC_RELAXED);
+    mvvm_test_answer();
     if (mvvm_options.snapshot_path == NULL)
         return false; /* embedded: nobody set this up */
     out->stop = true;

@@ -25,6 +25,7 @@ static size_t each_size;
 void mvvm_test_init(void)
 {
     const uint64_t never = UINT64_MAX;
+    mvvm_test_timing_init();
     mvvm_test_poison = mvvm_option_number("MVVM_TEST_POISON", 1, 0) == 1;
     leave_at = mvvm_option_number("MVVM_TEST_LEAVE_AT", never - 1, never);
     roundtrip_every = mvvm_option_number("MVVM_TEST_ROUNDTRIP", never - 1, 0);
@@ -149,6 +150,7 @@ static uint32_t hash_globals(const struct mvvm_instance *instance)
 
 void mvvm_test_exit(bool checkpointed)
 {
+    mvvm_test_timing_exit();
     const char *count_path = getenv("MVVM_TEST_COUNT");
     const char *hash_path = checkpointed ? NULL : getenv("MVVM_TEST_HASH");
     FILE *file = count_path != NULL ? open_report(count_path) : NULL;

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import tables
+from bench import latency, resumed, tables
 from bench.programs import BY_NAME, GROUPS, PROGRAMS, select
 from bench.run_time import ratios_of, render_columns
 from bench.timing import Job, interleave
@@ -93,3 +93,36 @@ def test_a_job_can_report_its_own_seconds(tmp_path: Path) -> None:
     report = tmp_path / "seconds"
     job = Job(["sh", "-c", f"echo 12.5 > {report}"], report)
     assert interleave({"a": job}, 3)["a"].cpu == [12.5] * 3
+
+
+def test_waits() -> None:
+    waits = latency.parse_waits("1000 500\n3000 2500\n2000 1500\n")
+    found = latency.summarize(waits)
+    assert found["requests"] == 3
+    assert found["clock_us"] == {"p50": 2.0, "p99": 3.0, "p999": 3.0, "worst": 3.0}
+    assert found["cpu_us"]["worst"] == 2.5
+    slow = latency.summarize([(2_000_000, 1)])
+    figures = {"programs": [{"program": "x", **slow}], "all": slow}
+    assert any("is above: x." in line for line in latency.render_latency(figures))
+
+
+def test_times_of_a_run() -> None:
+    text = "entered 5000000000 100000000\nleft 7500000000 1100000000\n"
+    assert resumed.parse_times(text) == (2.5, 1.0)
+
+
+def test_a_program_that_moves_prints_the_same(tmp_path: Path) -> None:
+    """A shell script in a translation's place: it reports times and takes the request."""
+    script = tmp_path / "fake"
+    script.write_text(
+        "#!/bin/sh\n"
+        'report() { printf "entered 0 0\\nleft 0 %s\\n" "$1" > "$MVVM_TEST_TIMES"; }\n'
+        'trap "echo before; report 100000000; exit 75" USR1\n'
+        '[ -n "$MVVM_RESTORE" ] && { echo after; report 800000000; exit 0; }\n'
+        '[ -z "$MVVM_SNAPSHOT" ] && { printf "before\\nafter\\n"; report 900000000; exit 0; }\n'
+        "while :; do sleep 0.05; done\n"
+    )
+    script.chmod(0o755)
+    mover = resumed.Mover([str(script)], tmp_path)
+    assert mover.stay() == (0, 0.9, b"before\nafter\n")
+    assert mover.move(0.3) == (0.1, 0.8, b"before\nafter\n")

@@ -237,3 +237,31 @@ def test_timer(program: Path, tmp_path: Path, control: Path) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def test_measured_times(program: Path, tmp_path: Path, control: Path) -> None:
+    """The runtime asks itself at random times, and notes when the guest's code ran."""
+    waits, times = tmp_path / "waits", tmp_path / "times"
+    process = start(
+        program, tmp_path, control, MVVM_TEST_LATENCY=str(waits), MVVM_TEST_TIMES=str(times)
+    )
+    time.sleep(0.5)
+    assert process.poll() is None  # a measurement's request is no checkpoint
+    process.send_signal(signal.SIGUSR1)
+    assert process.wait(timeout=30) == EXIT_CHECKPOINTED
+    entered, left = (line.split() for line in times.read_text().splitlines())
+    assert (entered[0], left[0]) == ("entered", "left")
+    lasted, used = (int(left[k]) - int(entered[k]) for k in (1, 2))
+    assert 0.3e9 < lasted < 60e9
+    assert 0 < used <= lasted
+    rows = [tuple(map(int, line.split())) for line in waits.read_text().splitlines()]
+    assert len(rows) > 5
+    assert 0 < sum(cpu for _, cpu in rows) <= used
+    assert sum(clock for clock, _ in rows) <= lasted
+
+
+def test_one_timer_only(program: Path, tmp_path: Path) -> None:
+    """A measurement and periodic checkpoints would set each other's timer."""
+    done = run(program, tmp_path, MVVM_TEST_LATENCY="waits", MVVM_CHECKPOINT_EVERY="5")
+    assert done.returncode == EXIT_USAGE
+    assert "one timer only" in done.stderr
