@@ -42,6 +42,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--cpu", help="CPU for native code and translations (native: this machine's)")
     add("--opt-level", type=int, default=2, help="mvvm-aot's -O (default 2)")
     add("--chart", type=Path, help="also draw the run times into this file (PNG)")
+    add("--wasm-flag", action="append", default=[], help="for modules, as in -msimd128")
     add("--json", type=Path, help="also write the figures to this file")
     add("--note", action="append", default=[], help="a remark for the document")
     return parser.parse_args(arguments)
@@ -58,14 +59,19 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         columns=tuple(arguments.column or COLUMNS),
         size="quick" if arguments.quick else "full",
         runs=arguments.runs or (3 if arguments.quick else 5),
-        builder=Builder(FOLDER, cpu=arguments.cpu, opt_level=arguments.opt_level),
+        builder=Builder(
+            FOLDER,
+            cpu=arguments.cpu,
+            opt_level=arguments.opt_level,
+            wasm_flags=arguments.wasm_flag,
+        ),
     )
 
 
 def is_complete(arguments: argparse.Namespace) -> bool:
     """Say whether everything is measured as the document shows it."""
     narrowed = (arguments.quick, arguments.section, arguments.program, arguments.group)
-    changed = (arguments.column, arguments.cpu, arguments.opt_level != 2)
+    changed = (arguments.column, arguments.cpu, arguments.wasm_flag, arguments.opt_level != 2)
     return not any(narrowed + changed)
 
 

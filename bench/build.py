@@ -10,6 +10,7 @@ import hashlib
 import platform
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,8 @@ from mvvm_aot.link import find_zig, zig_version
 
 FLAGS: Final = ("-O3", "-fno-sanitize=undefined", "-w")
 WASM_FLAGS: Final = (*FLAGS, "-Wl,--strip-debug")
+# Without it, results differ from WebAssembly's on CPUs that multiply and add at once.
+NATIVE_FLAGS: Final = (*FLAGS, "-ffp-contract=off")
 
 
 def native_target() -> str:
@@ -36,25 +39,34 @@ def _has_glibc() -> bool:
 class Builder:
     """Builds each program for each column, at most once."""
 
-    def __init__(self, folder: Path, *, cpu: str | None = None, opt_level: int = 2) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        cpu: str | None = None,
+        opt_level: int = 2,
+        wasm_flags: Sequence[str] = (),
+    ) -> None:
         self.folder = folder
+        self.wasm_flags = tuple(wasm_flags)  # in addition to WASM_FLAGS
         self.cpu = cpu  # as in `mvvm-aot compile --cpu`; None: the target's default
         self.opt_level = opt_level
         folder.mkdir(parents=True, exist_ok=True)
 
     def wasm(self, build: Build) -> Path:
         """Return the module; raises NoSources where its sources cannot be had."""
-        return self._compile(build, "wasm", (*zig_cc("wasm32-wasi"), *WASM_FLAGS))
+        return self._compile(build, "wasm", (*zig_cc("wasm32-wasi"), *WASM_FLAGS, *self.wasm_flags))
 
     def native(self, build: Build) -> Path:
         """Return `zig cc -O3`'s executable for the CPU that translations are made for."""
         cpu = (self.cpu or host_target().cpu).replace("-", "_")
-        return self._compile(build, "native", (*zig_cc(native_target()), *FLAGS, f"-mcpu={cpu}"))
+        compiler = (*zig_cc(native_target()), *NATIVE_FLAGS, f"-mcpu={cpu}")
+        return self._compile(build, "native", compiler)
 
     def clang(self, build: Build) -> Path:
         """Return the executable of the clang that is installed here."""
         march = f"-march={self.cpu or host_target().cpu}"
-        return self._compile(build, "clang", (str(shutil.which("clang")), *FLAGS, march))
+        return self._compile(build, "clang", (str(shutil.which("clang")), *NATIVE_FLAGS, march))
 
     def translate(self, build: Build, *, migration: bool) -> CompileResult:
         """Return mvvm-aot's translation, from its cache if nothing has changed."""

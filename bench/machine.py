@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,8 +18,16 @@ def describe_machine() -> dict[str, str]:
         "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])} "
         f"{platform.machine()}",
         "python": platform.python_version(),
-        **{name: version(name) for name in ("llvmlite", "ziglang", "capstone")},
+        "C library": " ".join(platform.libc_ver()) or "unknown",
+        **{name: version(name) for name in ("llvmlite", "ziglang", "capstone", "wasmtime")},
+        **{name: tool_version(name) for name in ("clang", "valgrind") if shutil.which(name)},
     }
+
+
+def tool_version(name: str) -> str:
+    """Return the first line of what `name --version` prints."""
+    done = subprocess.run([name, "--version"], capture_output=True, text=True, check=False)
+    return done.stdout.partition("\n")[0]
 
 
 def cpu_model() -> str:

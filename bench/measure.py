@@ -6,13 +6,13 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from bench.build import Builder
+from bench.build import WASM_FLAGS, Builder
 from bench.instructions import can_count, measure_instructions
 from bench.latency import measure_latency
 from bench.machine import describe_machine
@@ -56,6 +56,7 @@ def measure(plan: Plan) -> dict[str, Any]:
             "size": plan.size,
             "cpu": plan.builder.cpu or "the target's default",
             "opt_level": plan.builder.opt_level,
+            "wasm_flags": " ".join((*WASM_FLAGS, *plan.builder.wasm_flags)),
         },
         "machine": describe_machine(),
         "notes": notes,
@@ -70,7 +71,7 @@ def _prepare(plan: Plan, notes: list[str]) -> list[Program]:
     """Build everything on all cores; leave out, with a note, what has no sources here."""
     builds = dict.fromkeys(program.build for program in reversed(plan.programs))  # large ones first
     missing: set[str] = set()
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = {build: pool.submit(_build, plan.builder, build, plan.columns) for build in builds}
         for build, job in jobs.items():
             try:
@@ -82,7 +83,7 @@ def _prepare(plan: Plan, notes: list[str]) -> list[Program]:
 
 
 def _build(builder: Builder, build: Build, columns: Sequence[str]) -> None:
-    """Build one program for these columns; in a worker process."""
+    """Build one program for these columns; zig and LLVM work in processes of their own."""
     say(f"  {build.name}")
     if "native" in columns:
         builder.native(build)

@@ -98,7 +98,7 @@ PROGRAMS: Final = (
             ("cholesky", 50, 5, 1),
             ("covariance", 60, 6, 1),
             ("syrk", 50, 5, 1),
-            ("gemver", 150, 15, 1),
+            ("gemver", 250, 25, 1),
             ("durbin", 1000, 100, 5),
             ("floyd", 10, 1, 1),
             ("stencil", 1200, 100, 2),

@@ -25,13 +25,24 @@ def run_time(items: Sequence[Figures]) -> list[str]:
     """Return the section on run time."""
     return [
         "With migration points and without (`--no-migration`): the same compiler, the same module.",
-        "Native: `zig cc -O3` of the same C for the same CPU, with the C library of this system.",
+        "Native: `zig cc -O3 -ffp-contract=off` of the same C for the same CPU, with the C library",
+        "of this system (contraction changes results, WebAssembly forbids it, and the default CPU",
+        "cannot do it).",
         "wasmtime: its Python package as it comes (Cranelift, optimising for speed); compiling,",
-        "loading and instantiating are not counted. Modules: `zig cc -O3 --target=wasm32-wasi`.",
-        "Each program prints the same in all columns, or there are no figures.",
+        "loading and instantiating are not counted. Each program prints the same in all columns,",
+        "or there are no figures.",
         "",
         *render_columns(items),
+        *_above(items, 1.05),
     ]
+
+
+def _above(items: Sequence[Figures], limit: float) -> list[str]:
+    """Name the programs whose points cost more than `limit`, the worst first."""
+    ratios = {item["program"]: item["ratios"].get("points_over_plain", 0) for item in items}
+    found = sorted(((ratio, name) for name, ratio in ratios.items() if ratio > limit), reverse=True)
+    names = ", ".join(f"{name} {ratio:.2f}" for ratio, name in found)
+    return ["", f"Points cost more than {limit} in: {names or 'none'}."]
 
 
 def instructions(items: Sequence[Figures]) -> list[str]:
@@ -124,6 +135,9 @@ def render(figures: Figures, chart: str | None = None) -> str:
 
 
 def _options(figures: Figures) -> str:
-    """Say how programs were built and run where it is not the default."""
+    """Say how programs were built and run."""
     options = figures["options"]
-    return f"Sizes: {options['size']}. CPU: {options['cpu']}. mvvm-aot -O{options['opt_level']}."
+    return (
+        f"Sizes: {options['size']}. CPU: {options['cpu']}. mvvm-aot -O{options['opt_level']}. "
+        f"Modules: `zig cc --target=wasm32-wasi {options['wasm_flags']}`."
+    )

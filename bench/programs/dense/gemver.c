@@ -49,7 +49,7 @@ static void step(double alpha, double beta)
 
 int main(int argc, char **argv)
 {
-    int rounds = size_argument(argc, argv, 150);
+    int rounds = size_argument(argc, argv, 250);
     fill();
     for (int round = 0; round < rounds; round++) {
         step(1e-3, 1e-2);
