@@ -57,15 +57,42 @@ enum {
     WASI_WHENCE_SET = 0, WASI_WHENCE_CUR = 1, WASI_WHENCE_END = 2,
 };
 
+/* In the specification's order, from bit 0. */
+#define WASI_RIGHT_FD_DATASYNC (1ull << 0)
 #define WASI_RIGHT_FD_READ (1ull << 1)
+#define WASI_RIGHT_FD_SEEK (1ull << 2)
+#define WASI_RIGHT_FD_FDSTAT_SET_FLAGS (1ull << 3)
+#define WASI_RIGHT_FD_SYNC (1ull << 4)
+#define WASI_RIGHT_FD_TELL (1ull << 5)
 #define WASI_RIGHT_FD_WRITE (1ull << 6)
+#define WASI_RIGHT_FD_ADVISE (1ull << 7)
+#define WASI_RIGHT_FD_ALLOCATE (1ull << 8)
+#define WASI_RIGHT_PATH_CREATE_DIRECTORY (1ull << 9)
+#define WASI_RIGHT_PATH_CREATE_FILE (1ull << 10)
+#define WASI_RIGHT_PATH_LINK_SOURCE (1ull << 11)
+#define WASI_RIGHT_PATH_LINK_TARGET (1ull << 12)
+#define WASI_RIGHT_PATH_OPEN (1ull << 13)
+#define WASI_RIGHT_FD_READDIR (1ull << 14)
+#define WASI_RIGHT_PATH_READLINK (1ull << 15)
+#define WASI_RIGHT_PATH_RENAME_SOURCE (1ull << 16)
+#define WASI_RIGHT_PATH_RENAME_TARGET (1ull << 17)
+#define WASI_RIGHT_PATH_FILESTAT_GET (1ull << 18)
+#define WASI_RIGHT_PATH_FILESTAT_SET_SIZE (1ull << 19)
+#define WASI_RIGHT_PATH_FILESTAT_SET_TIMES (1ull << 20)
+#define WASI_RIGHT_FD_FILESTAT_GET (1ull << 21)
+#define WASI_RIGHT_FD_FILESTAT_SET_SIZE (1ull << 22)
+#define WASI_RIGHT_FD_FILESTAT_SET_TIMES (1ull << 23)
+#define WASI_RIGHT_PATH_SYMLINK (1ull << 24)
+#define WASI_RIGHT_PATH_REMOVE_DIRECTORY (1ull << 25)
+#define WASI_RIGHT_PATH_UNLINK_FILE (1ull << 26)
+#define WASI_RIGHT_POLL_FD_READWRITE (1ull << 27)
+#define WASI_RIGHT_SOCK_SHUTDOWN (1ull << 28)
+#define WASI_RIGHT_SOCK_ACCEPT (1ull << 29)
 #define WASI_RIGHTS_ALL ((1ull << 30) - 1)
 /* What is meaningful on a file, on a directory, on a stream that cannot seek. */
 #define WASI_RIGHTS_FILE 0x08E001FFull
 #define WASI_RIGHTS_DIRECTORY 0x0FFFFE98ull
 #define WASI_RIGHTS_STREAM 0x0820004Aull
-#define WASI_RIGHT_SOCK_SHUTDOWN (1ull << 28)
-#define WASI_RIGHT_SOCK_ACCEPT (1ull << 29)
 /* Reading from a listening socket fails, but waiting until it could be is what polling asks. */
 #define WASI_RIGHTS_LISTENER 0x2820000Aull
 #define WASI_RIGHTS_CONNECTION 0x1820004Aull
@@ -127,6 +154,9 @@ extern struct mvvm_wasi_state mvvm_wasi;
 
 /* wasi_fd.c. Lookups return NULL for a number that is not open. */
 struct mvvm_wasi_fd *mvvm_wasi_fd(uint32_t fd);
+/* Whether the guest has given one of these rights up (fd_fdstat_set_rights): WASI_NOTCAPABLE. Rights that mean
+ * nothing on such a descriptor are not missed: what is wrong there has an error of its own. */
+bool mvvm_wasi_lacks(const struct mvvm_wasi_fd *entry, uint64_t rights);
 /* wasi_path.c: the same for a directory. */
 struct mvvm_wasi_fd *mvvm_wasi_directory(uint32_t fd);
 /* Puts `*entry` at `fd`, which must be free; takes over what it owns. An errno. */
@@ -168,10 +198,10 @@ struct mvvm_wasi_where {
     const struct mvvm_wasi_fd *dir;
     char path[MVVM_WASI_MAX_PATH];
 };
-/* The directory `fd`, and the path whose address and size are the arguments `path_arg` and the
- * next. */
-int mvvm_wasi_where(const struct mvvm_instance *instance, uint32_t fd, const uint64_t *args,
-                    unsigned path_arg, struct mvvm_wasi_where *where);
+/* The directory whose number is the argument `fd_arg` and which must have the rights, and the path whose address
+ * and size are the arguments `path_arg` and the next. */
+int mvvm_wasi_where(const struct mvvm_instance *instance, const uint64_t *args, unsigned fd_arg,
+                    unsigned path_arg, uint64_t rights, struct mvvm_wasi_where *where);
 bool mvvm_wasi_utf8(const uint8_t *bytes, size_t size);
 
 /* -- Arguments and results ---------------------------------------------------------------- */

@@ -151,6 +151,8 @@ int mvvm_wasi_fd_readdir(struct mvvm_instance *instance, const uint64_t *args)
     struct mvvm_os_stat stat;
     if (directory == NULL)
         return WASI_BADF;
+    if (mvvm_wasi_lacks(directory, WASI_RIGHT_FD_READDIR))
+        return WASI_NOTCAPABLE;
     if (buffer == NULL || used == NULL)
         return WASI_FAULT;
     if (cookie == 0 || directory->listing == NULL) {

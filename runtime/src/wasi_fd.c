@@ -16,6 +16,27 @@ struct mvvm_wasi_fd *mvvm_wasi_fd(uint32_t fd)
     return &mvvm_wasi.fds[fd];
 }
 
+/* The rights that mean something on a descriptor. */
+static uint64_t fitting_rights(const struct mvvm_wasi_fd *entry)
+{
+    switch (entry->kind) {
+    case MVVM_WASI_LISTENER: return WASI_RIGHTS_LISTENER;
+    case MVVM_WASI_CONNECTION: return WASI_RIGHTS_CONNECTION;
+    case MVVM_WASI_STDIO:
+        if (entry->filetype != WASI_FILETYPE_REGULAR_FILE)
+            return WASI_RIGHTS_STREAM;
+        return WASI_RIGHTS_FILE;
+    default:
+        return entry->filetype == WASI_FILETYPE_DIRECTORY ? WASI_RIGHTS_DIRECTORY
+                                                          : WASI_RIGHTS_FILE;
+    }
+}
+
+bool mvvm_wasi_lacks(const struct mvvm_wasi_fd *entry, uint64_t rights)
+{
+    return rights & fitting_rights(entry) & ~entry->rights_base;
+}
+
 /* Makes room for the number `fd`. */
 static int grow(uint32_t fd)
 {
@@ -97,9 +118,7 @@ int mvvm_wasi_add_stream(uint32_t fd, uint32_t stream, uint16_t flags)
     };
     if (mvvm_os_stat(entry.host_fd, &stat) == 0)
         entry.filetype = stat.filetype;
-    entry.rights_base = WASI_RIGHTS_STREAM;
-    if (entry.filetype == WASI_FILETYPE_REGULAR_FILE)
-        entry.rights_base = WASI_RIGHTS_FILE;
+    entry.rights_base = fitting_rights(&entry);
     return mvvm_wasi_fd_set(fd, &entry);
 }
 
@@ -152,6 +171,8 @@ int mvvm_wasi_fd_fdstat_set_flags(struct mvvm_instance *instance, const uint64_t
     uint32_t flags = mvvm_arg32(args, 1);
     if (entry == NULL || entry->filetype == WASI_FILETYPE_DIRECTORY)
         return WASI_BADF;
+    if (mvvm_wasi_lacks(entry, WASI_RIGHT_FD_FDSTAT_SET_FLAGS))
+        return WASI_NOTCAPABLE;
     if (flags & ~(uint32_t)WASI_FDFLAG_ALL || ((flags ^ entry->flags) & ~(uint32_t)changeable))
         return WASI_INVAL;
     if (entry->kind == MVVM_WASI_FILE) {

@@ -60,6 +60,8 @@ static int read_some(struct mvvm_instance *instance, const uint64_t *args, uint6
         return WASI_BADF;
     if (mvvm_wasi_was_reset(entry))
         return WASI_CONNRESET;
+    if (offset != MVVM_OS_AT_POSITION && mvvm_wasi_lacks(entry, WASI_RIGHT_FD_SEEK))
+        return WASI_NOTCAPABLE;
     int error = mvvm_wasi_load_iovecs(instance, mvvm_arg32(args, 1), mvvm_arg32(args, 2), iovecs,
                                       &count);
     if (error != WASI_SUCCESS)
@@ -162,6 +164,8 @@ static int write_some(struct mvvm_instance *instance, const uint64_t *args, uint
         return WASI_BADF;
     if (mvvm_wasi_was_reset(entry))
         return WASI_CONNRESET;
+    if (offset != MVVM_OS_AT_POSITION && mvvm_wasi_lacks(entry, WASI_RIGHT_FD_SEEK))
+        return WASI_NOTCAPABLE;
     int error = mvvm_wasi_load_iovecs(instance, mvvm_arg32(args, 1), mvvm_arg32(args, 2), iovecs,
                                       &count);
     if (error != WASI_SUCCESS)
@@ -197,6 +201,11 @@ static int seek(const struct mvvm_instance *instance, uint32_t fd, int64_t offse
         return WASI_BADF;
     if (whence > WASI_WHENCE_END)
         return WASI_INVAL;
+    /* Who may seek may also ask where it is. */
+    const bool only_asks = whence == WASI_WHENCE_CUR && offset == 0;
+    if (mvvm_wasi_lacks(entry, WASI_RIGHT_FD_SEEK) &&
+        (!only_asks || mvvm_wasi_lacks(entry, WASI_RIGHT_FD_TELL)))
+        return WASI_NOTCAPABLE;
     if (out == NULL)
         return WASI_FAULT;
     if (may_block(entry))

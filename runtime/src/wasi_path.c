@@ -51,14 +51,17 @@ struct mvvm_wasi_fd *mvvm_wasi_directory(uint32_t fd)
     return entry != NULL && entry->filetype == WASI_FILETYPE_DIRECTORY ? entry : NULL;
 }
 
-int mvvm_wasi_where(const struct mvvm_instance *instance, uint32_t fd, const uint64_t *args,
-                    unsigned path_arg, struct mvvm_wasi_where *where)
+int mvvm_wasi_where(const struct mvvm_instance *instance, const uint64_t *args, unsigned fd_arg,
+                    unsigned path_arg, uint64_t rights, struct mvvm_wasi_where *where)
 {
+    const uint32_t fd = mvvm_arg32(args, fd_arg);
     where->dir = mvvm_wasi_directory(fd);
     if (where->dir == NULL) {
         const struct mvvm_wasi_fd *other = mvvm_wasi_fd(fd);
         return other == NULL || other->kind == MVVM_WASI_STDIO ? WASI_BADF : WASI_NOTDIR;
     }
+    if (mvvm_wasi_lacks(where->dir, rights))
+        return WASI_NOTCAPABLE;
     return mvvm_wasi_guest_path(instance, mvvm_arg32(args, path_arg),
                                 mvvm_arg32(args, path_arg + 1), where->path);
 }
@@ -100,10 +103,20 @@ static int join_path(const struct mvvm_wasi_where *where, char **joined)
     return WASI_SUCCESS;
 }
 
-/* Makes the entry of a file that has just been opened and puts it into the table. */
-static int add_opened(const struct mvvm_wasi_where *where, int host_fd, uint16_t flags,
-                      uint64_t base, uint64_t inheriting, uint32_t *fd)
+static uint64_t rights_to_open(uint32_t oflags)
 {
+    return WASI_RIGHT_PATH_OPEN | (oflags & WASI_OFLAG_CREAT ? WASI_RIGHT_PATH_CREATE_FILE : 0) |
+           (oflags & WASI_OFLAG_TRUNC ? WASI_RIGHT_PATH_FILESTAT_SET_SIZE : 0);
+}
+
+/* Makes the entry of a file that has just been opened and puts it into the table. Reading and writing
+ * are allowed if they were asked for, all else if the directory passes it on: a guest that asks for
+ * less may still do it, as under wasmtime, until it gives rights up. */
+static int add_opened(const struct mvvm_wasi_where *where, int host_fd, uint16_t flags,
+                      uint64_t base, uint32_t *fd)
+{
+    const uint64_t only_if_asked = WASI_RIGHT_FD_READ | WASI_RIGHT_FD_WRITE;
+    const uint64_t passed_on = where->dir->rights_inheriting;
     struct mvvm_os_stat stat;
     struct mvvm_wasi_fd entry = {
         .kind = MVVM_WASI_FILE, .flags = flags, .host_fd = host_fd, .root = where->dir->root};
@@ -114,8 +127,9 @@ static int add_opened(const struct mvvm_wasi_where *where, int host_fd, uint16_t
         bool directory = stat.filetype == WASI_FILETYPE_DIRECTORY;
         entry.filetype = stat.filetype;
         entry.kind = directory ? MVVM_WASI_DIRECTORY : MVVM_WASI_FILE;
-        entry.rights_base = base & (directory ? WASI_RIGHTS_DIRECTORY : WASI_RIGHTS_FILE);
-        entry.rights_inheriting = directory ? inheriting & WASI_RIGHTS_ALL : 0;
+        entry.rights_base = (base | ~only_if_asked) & passed_on &
+                            (directory ? WASI_RIGHTS_DIRECTORY : WASI_RIGHTS_FILE);
+        entry.rights_inheriting = directory ? passed_on : 0;
         error = mvvm_wasi_fd_add(&entry, fd);
     }
     if (error != WASI_SUCCESS) {
@@ -129,9 +143,9 @@ int mvvm_wasi_path_open(struct mvvm_instance *instance, const uint64_t *args)
 {
     struct mvvm_wasi_where where;
     uint32_t oflags = mvvm_arg32(args, 4), fdflags = mvvm_arg32(args, 7), fd;
-    uint64_t base = mvvm_arg64(args, 5), inheriting = mvvm_arg64(args, 6);
+    uint64_t base = mvvm_arg64(args, 5);
     void *out = mvvm_guest(instance, mvvm_arg32(args, 8), 4);
-    int error = mvvm_wasi_where(instance, mvvm_arg32(args, 0), args, 2, &where);
+    int error = mvvm_wasi_where(instance, args, 0, 2, rights_to_open(oflags), &where);
     if (error != WASI_SUCCESS)
         return error;
     if (out == NULL)
@@ -148,12 +162,14 @@ int mvvm_wasi_path_open(struct mvvm_instance *instance, const uint64_t *args)
         .directory = oflags & WASI_OFLAG_DIRECTORY,
         .fdflags = fdflags,
     };
+    if (base & (WASI_RIGHTS_FILE | WASI_RIGHTS_DIRECTORY) & ~where.dir->rights_inheriting)
+        return WASI_NOTCAPABLE;
     if (how.directory && (how.create || how.exclusive || how.truncate))
         return WASI_INVAL;
     int host_fd = open_waiting(&where, &how);
     if (host_fd < 0)
         return -host_fd;
-    error = add_opened(&where, host_fd, (uint16_t)fdflags, base, inheriting, &fd);
+    error = add_opened(&where, host_fd, (uint16_t)fdflags, base, &fd);
     if (error == WASI_SUCCESS)
         mvvm_store32(out, fd);
     return error;
@@ -164,14 +180,14 @@ int mvvm_wasi_path_open(struct mvvm_instance *instance, const uint64_t *args)
 int mvvm_wasi_path_create_directory(struct mvvm_instance *instance, const uint64_t *args)
 {
     struct mvvm_wasi_where where;
-    int error = mvvm_wasi_where(instance, mvvm_arg32(args, 0), args, 1, &where);
+    int error = mvvm_wasi_where(instance, args, 0, 1, WASI_RIGHT_PATH_CREATE_DIRECTORY, &where);
     return error != WASI_SUCCESS ? error : -mvvm_os_mkdir_beneath(where.dir->host_fd, where.path);
 }
 
 int mvvm_wasi_path_remove_directory(struct mvvm_instance *instance, const uint64_t *args)
 {
     struct mvvm_wasi_where where;
-    int error = mvvm_wasi_where(instance, mvvm_arg32(args, 0), args, 1, &where);
+    int error = mvvm_wasi_where(instance, args, 0, 1, WASI_RIGHT_PATH_REMOVE_DIRECTORY, &where);
     if (error != WASI_SUCCESS)
         return error;
     return -mvvm_os_remove_beneath(where.dir->host_fd, where.path, true);
@@ -180,7 +196,7 @@ int mvvm_wasi_path_remove_directory(struct mvvm_instance *instance, const uint64
 int mvvm_wasi_path_unlink_file(struct mvvm_instance *instance, const uint64_t *args)
 {
     struct mvvm_wasi_where where;
-    int error = mvvm_wasi_where(instance, mvvm_arg32(args, 0), args, 1, &where);
+    int error = mvvm_wasi_where(instance, args, 0, 1, WASI_RIGHT_PATH_UNLINK_FILE, &where);
     if (error != WASI_SUCCESS)
         return error;
     return -mvvm_os_remove_beneath(where.dir->host_fd, where.path, false);
@@ -189,9 +205,9 @@ int mvvm_wasi_path_unlink_file(struct mvvm_instance *instance, const uint64_t *a
 int mvvm_wasi_path_rename(struct mvvm_instance *instance, const uint64_t *args)
 {
     struct mvvm_wasi_where from, to;
-    int error = mvvm_wasi_where(instance, mvvm_arg32(args, 0), args, 1, &from);
+    int error = mvvm_wasi_where(instance, args, 0, 1, WASI_RIGHT_PATH_RENAME_SOURCE, &from);
     if (error == WASI_SUCCESS)
-        error = mvvm_wasi_where(instance, mvvm_arg32(args, 3), args, 4, &to);
+        error = mvvm_wasi_where(instance, args, 3, 4, WASI_RIGHT_PATH_RENAME_TARGET, &to);
     if (error != WASI_SUCCESS)
         return error;
     return -mvvm_os_rename_beneath(from.dir->host_fd, from.path, to.dir->host_fd, to.path);
@@ -200,9 +216,9 @@ int mvvm_wasi_path_rename(struct mvvm_instance *instance, const uint64_t *args)
 int mvvm_wasi_path_link(struct mvvm_instance *instance, const uint64_t *args)
 {
     struct mvvm_wasi_where from, to;
-    int error = mvvm_wasi_where(instance, mvvm_arg32(args, 0), args, 2, &from);
+    int error = mvvm_wasi_where(instance, args, 0, 2, WASI_RIGHT_PATH_LINK_SOURCE, &from);
     if (error == WASI_SUCCESS)
-        error = mvvm_wasi_where(instance, mvvm_arg32(args, 4), args, 5, &to);
+        error = mvvm_wasi_where(instance, args, 4, 5, WASI_RIGHT_PATH_LINK_TARGET, &to);
     if (error != WASI_SUCCESS)
         return error;
     bool follow = mvvm_arg32(args, 1) & WASI_LOOKUP_FOLLOW;
@@ -215,7 +231,7 @@ int mvvm_wasi_path_symlink(struct mvvm_instance *instance, const uint64_t *args)
     char target[MVVM_WASI_MAX_PATH];
     int error = mvvm_wasi_guest_path(instance, mvvm_arg32(args, 0), mvvm_arg32(args, 1), target);
     if (error == WASI_SUCCESS)
-        error = mvvm_wasi_where(instance, mvvm_arg32(args, 2), args, 3, &where);
+        error = mvvm_wasi_where(instance, args, 2, 3, WASI_RIGHT_PATH_SYMLINK, &where);
     if (error != WASI_SUCCESS)
         return error;
     return -mvvm_os_symlink_beneath(target, where.dir->host_fd, where.path);
@@ -228,7 +244,7 @@ int mvvm_wasi_path_readlink(struct mvvm_instance *instance, const uint64_t *args
     char *buffer = mvvm_guest(instance, mvvm_arg32(args, 3), size);
     void *used = mvvm_guest(instance, mvvm_arg32(args, 5), 4);
     char target[MVVM_WASI_MAX_PATH];
-    int error = mvvm_wasi_where(instance, mvvm_arg32(args, 0), args, 1, &where);
+    int error = mvvm_wasi_where(instance, args, 0, 1, WASI_RIGHT_PATH_READLINK, &where);
     if (error != WASI_SUCCESS)
         return error;
     if (buffer == NULL || used == NULL)

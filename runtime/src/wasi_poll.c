@@ -77,6 +77,10 @@ static void load_fd(struct polling *p, struct subscription *s, const uint8_t *ra
         s->error = WASI_BADF;
         return;
     }
+    if (mvvm_wasi_lacks(s->entry, WASI_RIGHT_POLL_FD_READWRITE)) {
+        s->error = WASI_NOTCAPABLE;
+        return;
+    }
     if (s->entry->filetype == WASI_FILETYPE_REGULAR_FILE ||
         s->entry->filetype == WASI_FILETYPE_DIRECTORY || mvvm_wasi_was_reset(s->entry)) {
         s->always = true;

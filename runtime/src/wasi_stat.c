@@ -32,6 +32,8 @@ static int fd_filestat(const struct mvvm_instance *instance, const uint64_t *arg
     struct mvvm_os_stat stat;
     if (entry == NULL)
         return WASI_BADF;
+    if (mvvm_wasi_lacks(entry, WASI_RIGHT_FD_FILESTAT_GET))
+        return WASI_NOTCAPABLE;
     if (out == NULL)
         return WASI_FAULT;
     int result = mvvm_os_stat(entry->host_fd, &stat);
@@ -57,7 +59,7 @@ static int path_filestat(const struct mvvm_instance *instance, const uint64_t *a
     uint8_t *out = mvvm_guest(instance, mvvm_arg32(args, 4),
                               unstable ? UNSTABLE_FILESTAT_SIZE : FILESTAT_SIZE);
     struct mvvm_os_stat stat;
-    int error = mvvm_wasi_where(instance, mvvm_arg32(args, 0), args, 2, &where);
+    int error = mvvm_wasi_where(instance, args, 0, 2, WASI_RIGHT_PATH_FILESTAT_GET, &where);
     if (error != WASI_SUCCESS)
         return error;
     if (out == NULL)
@@ -99,6 +101,8 @@ int mvvm_wasi_fd_filestat_set_times(struct mvvm_instance *instance, const uint64
     struct mvvm_os_times times;
     if (entry == NULL)
         return WASI_BADF;
+    if (mvvm_wasi_lacks(entry, WASI_RIGHT_FD_FILESTAT_SET_TIMES))
+        return WASI_NOTCAPABLE;
     int error = load_times(args, 1, &times);
     return error != WASI_SUCCESS ? error : -mvvm_os_set_times(entry->host_fd, &times);
 }
@@ -107,7 +111,7 @@ int mvvm_wasi_path_filestat_set_times(struct mvvm_instance *instance, const uint
 {
     struct mvvm_wasi_where where;
     struct mvvm_os_times times;
-    int error = mvvm_wasi_where(instance, mvvm_arg32(args, 0), args, 2, &where);
+    int error = mvvm_wasi_where(instance, args, 0, 2, WASI_RIGHT_PATH_FILESTAT_SET_TIMES, &where);
     if (error == WASI_SUCCESS)
         error = load_times(args, 4, &times);
     if (error != WASI_SUCCESS)
@@ -132,6 +136,8 @@ int mvvm_wasi_fd_filestat_set_size(struct mvvm_instance *instance, const uint64_
     uint64_t size = mvvm_arg64(args, 1);
     if (entry == NULL)
         return WASI_BADF;
+    if (mvvm_wasi_lacks(entry, WASI_RIGHT_FD_FILESTAT_SET_SIZE))
+        return WASI_NOTCAPABLE;
     return size > INT64_MAX ? WASI_INVAL : -mvvm_os_set_size(entry->host_fd, size);
 }
 
@@ -142,6 +148,8 @@ int mvvm_wasi_fd_allocate(struct mvvm_instance *instance, const uint64_t *args)
     uint64_t offset = mvvm_arg64(args, 1), size = mvvm_arg64(args, 2);
     if (entry == NULL)
         return WASI_BADF;
+    if (mvvm_wasi_lacks(entry, WASI_RIGHT_FD_ALLOCATE))
+        return WASI_NOTCAPABLE;
     if (offset > INT64_MAX || size > INT64_MAX - offset || size == 0)
         return WASI_INVAL;
     return -mvvm_os_allocate(entry->host_fd, offset, size);
@@ -155,21 +163,31 @@ int mvvm_wasi_fd_advise(struct mvvm_instance *instance, const uint64_t *args)
     uint32_t advice = mvvm_arg32(args, 3);
     if (entry == NULL)
         return WASI_BADF;
+    if (mvvm_wasi_lacks(entry, WASI_RIGHT_FD_ADVISE))
+        return WASI_NOTCAPABLE;
     if (advice > 5 || offset > INT64_MAX || size > INT64_MAX)
         return WASI_INVAL;
     return -mvvm_os_advise(entry->host_fd, offset, size, (uint8_t)advice);
 }
 
+static int force_out(uint32_t fd, bool data_only)
+{
+    const struct mvvm_wasi_fd *entry = mvvm_wasi_fd(fd);
+    if (entry == NULL)
+        return WASI_BADF;
+    if (mvvm_wasi_lacks(entry, data_only ? WASI_RIGHT_FD_DATASYNC : WASI_RIGHT_FD_SYNC))
+        return WASI_NOTCAPABLE;
+    return -mvvm_os_sync(entry->host_fd, data_only);
+}
+
 int mvvm_wasi_fd_sync(struct mvvm_instance *instance, const uint64_t *args)
 {
     (void)instance;
-    const struct mvvm_wasi_fd *entry = mvvm_wasi_fd(mvvm_arg32(args, 0));
-    return entry == NULL ? WASI_BADF : -mvvm_os_sync(entry->host_fd, false);
+    return force_out(mvvm_arg32(args, 0), false);
 }
 
 int mvvm_wasi_fd_datasync(struct mvvm_instance *instance, const uint64_t *args)
 {
     (void)instance;
-    const struct mvvm_wasi_fd *entry = mvvm_wasi_fd(mvvm_arg32(args, 0));
-    return entry == NULL ? WASI_BADF : -mvvm_os_sync(entry->host_fd, true);
+    return force_out(mvvm_arg32(args, 0), true);
 }

@@ -18,6 +18,7 @@ FLAGS = ("-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 StartGuest = Callable[..., HarnessGuest]
+Move = Callable[..., HarnessGuest]
 
 
 @pytest.fixture(scope="session")
@@ -83,3 +84,23 @@ def guest(start: StartGuest, tree: Path) -> HarnessGuest:
     started = start()
     assert started.init(f"{tree}::/d", "program") == "ok"
     return started
+
+
+@pytest.fixture
+def section(tmp_path: Path) -> Path:
+    return tmp_path / "section"
+
+
+@pytest.fixture
+def move(start: StartGuest, section: Path) -> Move:
+    """Return a function that saves one guest and loads it into another process."""
+
+    def save_and_load(guest: HarnessGuest, dirs: str = "-", *settings: str) -> HarnessGuest:
+        guest.save(section)
+        other = start()
+        for setting in settings:
+            assert other.say(setting) == "ok"
+        assert other.say(f"load {section} {dirs}") == "ok"
+        return other
+
+    return save_and_load

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import random
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from .conftest import StartGuest, make_tree
+from .conftest import Move, StartGuest, make_tree
 from .guests import (
     APPEND,
     BADF,
@@ -27,28 +26,6 @@ from .guests import (
     TRUNC,
     HarnessGuest,
 )
-
-Load = Callable[..., str]
-
-
-@pytest.fixture
-def section(tmp_path: Path) -> Path:
-    return tmp_path / "section"
-
-
-@pytest.fixture
-def move(start: StartGuest, section: Path) -> Callable[..., HarnessGuest]:
-    """Return a function that saves one guest and loads it into another process."""
-
-    def save_and_load(guest: HarnessGuest, dirs: str = "-", *settings: str) -> HarnessGuest:
-        guest.save(section)
-        other = start()
-        for setting in settings:
-            assert other.say(setting) == "ok"
-        assert other.say(f"load {section} {dirs}") == "ok"
-        return other
-
-    return save_and_load
 
 
 def refuse(start: StartGuest, section: Path, dirs: str = "-") -> str:
@@ -90,9 +67,7 @@ def test_bad_dirs(start: StartGuest, dirs: str, message: str) -> None:
 # -- Moving ------------------------------------------------------------------------------------
 
 
-def test_files_go_on_where_they_were(
-    guest: HarnessGuest, move: Callable[..., HarnessGuest], tree: Path
-) -> None:
+def test_files_go_on_where_they_were(guest: HarnessGuest, move: Move, tree: Path) -> None:
     reading = guest.must_open("dir/../ln", rights=FD_READ)
     creating = guest.must_open("new", CREAT | EXCL | TRUNC, FD_READ | FD_WRITE)
     appending = guest.must_open("dir/inner", rights=FD_READ | FD_WRITE, fdflags=APPEND)
@@ -119,16 +94,14 @@ def test_files_go_on_where_they_were(
     assert third.seek(creating, 0, 1) == (SUCCESS, 12)
 
 
-def test_files_are_found_where_they_were_renamed_to(
-    guest: HarnessGuest, move: Callable[..., HarnessGuest]
-) -> None:
+def test_files_are_found_where_they_were_renamed_to(guest: HarnessGuest, move: Move) -> None:
     fd = guest.must_open("file", rights=FD_READ)
     assert guest.rename("file", "dir/moved") == SUCCESS
     assert guest.rename("dir/inner", "file") == SUCCESS
     assert move(guest).read(fd, 100) == (SUCCESS, b"hello world")
 
 
-def test_numbers_survive(guest: HarnessGuest, move: Callable[..., HarnessGuest]) -> None:
+def test_numbers_survive(guest: HarnessGuest, move: Move) -> None:
     low = guest.must_open("file", rights=FD_READ)
     high = guest.must_open("file", rights=FD_READ)
     assert guest.call("fd_close", low) == SUCCESS
@@ -141,7 +114,7 @@ def test_numbers_survive(guest: HarnessGuest, move: Callable[..., HarnessGuest])
     assert other.read(high, 5) == (SUCCESS, b"hello")
 
 
-def test_closed_preopen(guest: HarnessGuest, move: Callable[..., HarnessGuest]) -> None:
+def test_closed_preopen(guest: HarnessGuest, move: Move) -> None:
     fd = guest.must_open("file", rights=FD_READ)
     sub = guest.must_open("dir", DIRECTORY, rights=FD_READ)
     assert guest.call("fd_renumber", sub, 3) == SUCCESS
@@ -152,9 +125,7 @@ def test_closed_preopen(guest: HarnessGuest, move: Callable[..., HarnessGuest]) 
     assert other.open("file", directory=3)[0] != SUCCESS
 
 
-def test_reading_a_directory_goes_on(
-    guest: HarnessGuest, move: Callable[..., HarnessGuest], tree: Path
-) -> None:
+def test_reading_a_directory_goes_on(guest: HarnessGuest, move: Move, tree: Path) -> None:
     names = {f"name{index}" for index in range(300)}
     for name in names:
         (tree / "empty" / name).write_text("")
@@ -177,9 +148,7 @@ def test_reading_a_directory_goes_on(
     assert guest.readdir(fd, 0, 24 + 1)[1][0].name == "."
 
 
-def test_remapped_directory(
-    guest: HarnessGuest, move: Callable[..., HarnessGuest], tmp_path: Path
-) -> None:
+def test_remapped_directory(guest: HarnessGuest, move: Move, tmp_path: Path) -> None:
     fd = guest.must_open("file", rights=FD_READ)
     assert guest.read(fd, 6)[0] == SUCCESS
     elsewhere = make_tree(tmp_path / "elsewhere")
@@ -251,7 +220,7 @@ def test_changed_file(
 
 def test_missing_files_are_closed_where_that_is_allowed(
     guest: HarnessGuest,
-    move: Callable[..., HarnessGuest],
+    move: Move,
     start: StartGuest,
     section: Path,
     tree: Path,
@@ -273,9 +242,7 @@ def test_missing_files_are_closed_where_that_is_allowed(
         other = move(other, "-", "allow 1")
 
 
-def test_removed_file(
-    guest: HarnessGuest, move: Callable[..., HarnessGuest], tree: Path, section: Path
-) -> None:
+def test_removed_file(guest: HarnessGuest, move: Move, tree: Path, section: Path) -> None:
     """Contents, position, what is shared and what may be done survive, twice."""
     both = guest.must_open("file", rights=FD_READ | FD_WRITE)
     reading = guest.must_open("file", rights=FD_READ)
@@ -302,9 +269,7 @@ def test_removed_file(
     assert (tree / "file").read_text() == "another file of this name"
 
 
-def test_packed_files(
-    guest: HarnessGuest, move: Callable[..., HarnessGuest], tree: Path, tmp_path: Path
-) -> None:
+def test_packed_files(guest: HarnessGuest, move: Move, tree: Path, tmp_path: Path) -> None:
     """With its files, a program goes on where there are none."""
     new = guest.must_open("new", CREAT, FD_READ | FD_WRITE)
     big = bytes(range(256)) * 1000
