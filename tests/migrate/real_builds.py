@@ -53,6 +53,12 @@ def build_words(folder: Path) -> Path:
     return out
 
 
+def build_kernels(folder: Path) -> Path:
+    """A program with the intrinsics of wasm_simd128.h."""
+    flags = (*COMMON, "-msimd128")
+    return compile_c([HERE / "kernels.c"], folder / "kernels.wasm", flags, "wasm32-wasi")
+
+
 def build_ledger(folder: Path) -> Path:
     """A program in Rust, by Debian's compiler, which is unpacked and not installed.
 

@@ -12,7 +12,13 @@ import pytest
 import wasmtime
 
 from tests.diff.engine import run_configured
-from tests.migrate.real_builds import build_bzip2, build_ledger, build_sqlite, build_words
+from tests.migrate.real_builds import (
+    build_bzip2,
+    build_kernels,
+    build_ledger,
+    build_sqlite,
+    build_words,
+)
 from tests.migrate.sources import NoSources
 from tests.migrate.test_moves import journey, move_at_random
 from tests.programs.catalog import Program
@@ -89,3 +95,13 @@ def test_rust(builder: Builder, tmp_path: Path) -> None:
     (data / "last").unlink()
     assert wanted == by_wasmtime(wasm, program, data)
     assert trip.errors == "60 rounds\n"
+
+
+def test_vector_intrinsics(builder: Builder, tmp_path: Path) -> None:
+    wasm = build_kernels(tmp_path)
+    program = Program("kernels", "", args=("300",))
+    trip = journey(builder, program, tmp_path, wasm, opt_level=1)
+    wanted = move_at_random(trip, STOPS, seed=7)
+    assert wanted == by_wasmtime(wasm, program, tmp_path)
+    assert trip.output == wanted
+    assert wanted.count(b" same ") == 300, "base64 decoded is what was encoded"
