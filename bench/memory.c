@@ -34,7 +34,8 @@ static void resumed(const uint64_t *block, size_t size)
 static void went_on(uint64_t *block, size_t size, long long taken)
 {
     const long long before = now(CLOCK_MONOTONIC);
-    memmove(block, block + size / 16, size / 2);
+    memcpy(block, block + size / 16, size / 2);
+    __asm__ volatile("" : : "r"(block) : "memory"); /* somebody may look at it */
     printf("%lld\n%lld\n", taken, 2 * (now(CLOCK_MONOTONIC) - before));
 }
 

@@ -21,7 +21,7 @@ size_t mvvm_os_map_unit(void);
 extern size_t mvvm_os_test_map_unit; /* not 0: instead of the page size. Tests set it. */
 
 /* -- The helper thread (os_thread.c) -- */
-/* Runs `work(data)` in a thread that takes no signals, one at a time. False: there can be none. */
+/* Runs `work(data)` in a thread that takes no signals but for faults, one at a time. False: there can be none. */
 bool mvvm_os_start_thread(void (*work)(void *), void *data);
 void mvvm_os_join_thread(void);
 extern bool mvvm_os_test_no_thread; /* there can be none. Tests set it. */
@@ -73,6 +73,8 @@ int64_t mvvm_os_seek(int fd, int64_t offset, unsigned whence);
 /* How many bytes can be read without waiting, as far as the system tells. */
 uint64_t mvvm_os_readable_bytes(int fd);
 int mvvm_os_sync(int fd, bool data_only);
+/* Has the system start writing these bytes to the disk, without waiting. Only advice. */
+void mvvm_os_start_writing(int fd, uint64_t offset, uint64_t size);
 int mvvm_os_set_size(int fd, uint64_t size);
 int mvvm_os_allocate(int fd, uint64_t offset, uint64_t size);
 /* `advice`: WASI's 0 normal, 1 sequential, 2 random, 3 will need, 4 do not need, 5 no reuse. */

@@ -11,8 +11,11 @@ static bool tables_ready;
 
 void mvvm_crc32_prepare(void)
 {
+    static const uint8_t some[256];
+    uint32_t state = 0;
     if (tables_ready)
         return;
+    tables_ready = true;
     for (uint32_t byte = 0; byte < 256; byte++) {
         uint32_t crc = byte;
         for (int bit = 0; bit < 8; bit++)
@@ -22,7 +25,7 @@ void mvvm_crc32_prepare(void)
     for (uint32_t byte = 0; byte < 256; byte++)
         for (int k = 1; k < 16; k++)
             tables[k][byte] = tables[k - 1][byte] >> 8 ^ tables[0][tables[k - 1][byte] & 0xFF];
-    tables_ready = true;
+    mvvm_crc32_fast(&state, some, sizeof some); /* looks at the processor */
 }
 
 static uint32_t load32(const uint8_t *at)

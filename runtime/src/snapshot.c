@@ -191,6 +191,7 @@ static const char *write_all(int fd, const struct mvvm_instance *instance,
     struct mvvm_snapshot_front front = {0};
     const char *message = NULL;
     mvvm_writer_open(&w, fd);
+    w.to_disk = mvvm_options.sync;
     mvvm_write_bytes(&w, &front, sizeof front);
     for (uint32_t id = 1; id <= MVVM_SECTION_COUNT && message == NULL; id++) {
         struct mvvm_snapshot_section *section = &front.sections[id - 1];

@@ -8,11 +8,12 @@
 #include <unistd.h>
 
 #include "crc32.h"
+#include "mvvm_os.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "snapshots are written as they stand in memory");
 
-enum { BUFFER_SIZE = 1 << 16, LARGEST_WRITE = 1 << 30 };
+enum { BUFFER_SIZE = 1 << 16, LARGEST_WRITE = 1 << 30, SENT_AT_ONCE = 8 << 20 };
 
 void mvvm_writer_open(struct mvvm_writer *w, int fd)
 {
@@ -78,6 +79,15 @@ void mvvm_write_bytes(struct mvvm_writer *w, const void *bytes, size_t size)
     w->offset += size;
 }
 
+/* The disk works while the rest is written. */
+static void send(struct mvvm_writer *w)
+{
+    if (!w->to_disk || w->offset - w->sent < SENT_AT_ONCE)
+        return;
+    mvvm_os_start_writing(w->fd, w->sent, w->offset - w->sent);
+    w->sent = w->offset;
+}
+
 void mvvm_writer_large(struct mvvm_writer *w, const void *bytes, size_t size)
 {
     /* A piece at a time, so that it is still in the cache when it is written. */
@@ -89,6 +99,7 @@ void mvvm_writer_large(struct mvvm_writer *w, const void *bytes, size_t size)
         w->crc = mvvm_crc32(w->crc, at, now);
         write_out(w, at, now);
         w->offset += now;
+        send(w);
         at += now;
         size -= now;
     }

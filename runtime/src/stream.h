@@ -10,6 +10,8 @@ struct mvvm_writer {
     int error; /* errno of the first failure; nothing is written after it */
     uint64_t offset;
     uint32_t crc; /* see mvvm_writer_take_crc */
+    bool to_disk;  /* is to be on the disk at the end: writing there starts early */
+    uint64_t sent; /* so far */
     size_t used;
     size_t hashed; /* bytes of the buffer that are in `crc` already */
     size_t capacity;
