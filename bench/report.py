@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from bench.latency import render_latency
+from bench.moves import render_moves
 from bench.resumed import render_resumed
 from bench.run_time import render_columns
 from bench.sizes import render_proof, render_sizes
@@ -52,30 +53,6 @@ def instructions(items: Sequence[Figures]) -> list[str]:
         "of the process included.",
         "",
         *render_columns(items, "counts", "instructions"),
-    ]
-
-
-def moves(figures: Figures) -> list[str]:
-    """Return the section on checkpoints and resumes."""
-    rows = [
-        [
-            size["mib"],
-            f"{size['snapshot_bytes'] / 2**20:.2f}",
-            f"{size['checkpoint_ms']:.2f}",
-            f"{size['resume_process_ms']:.2f}",
-            f"{size['plain_write_ms']:.2f}",
-        ]
-        for size in figures["sizes"]
-    ]
-    header = ["used, MiB", "snapshot, MiB", "checkpoint, ms", "resume, ms", "plain write, ms"]
-    return [
-        "## Checkpoint and resume",
-        "",
-        "A checkpoint is measured by the program's own clock, a resume from the process's start",
-        f"to its end (a process that does nothing takes {figures['process_ms']:.2f} ms). File",
-        f"system: {figures['file_system']}. Plain write: as many bytes written to a file there.",
-        "",
-        *table(header, rows),
     ]
 
 
@@ -126,7 +103,7 @@ def render(figures: Figures, chart: str | None = None) -> str:
         if figures.get(name):
             parts.append([f"## {title}", "", *render_section(figures[name])])
     if "moves" in figures:
-        parts.append(moves(figures["moves"]))
+        parts.append(["## Checkpoint and resume", "", *render_moves(figures["moves"])])
     if "translation" in figures:
         parts.append(translation(figures["translation"]))
     if figures["notes"]:

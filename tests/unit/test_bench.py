@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench import latency, resumed, tables
+from bench.moves import render_moves
 from bench.programs import BY_NAME, GROUPS, PROGRAMS, select
 from bench.run_time import ratios_of, render_columns
 from bench.timing import Job, interleave
@@ -126,3 +127,11 @@ def test_a_program_that_moves_prints_the_same(tmp_path: Path) -> None:
     mover = resumed.Mover([str(script)], tmp_path)
     assert mover.stay() == (0, 0.9, b"before\nafter\n")
     assert mover.move(0.3) == (0.1, 0.8, b"before\nafter\n")
+
+
+def test_the_section_on_moves() -> None:
+    size = {"mib": 8, "checkpoint_ms": 6.0, "dd_ms": 5.0, "copy_ms": 1.0}
+    size |= {"first_instruction_ms": 0.7, "first_output_ms": 3.0, "all_read_ms": 3.5}
+    lines = render_moves({"places": [{"place": "in memory", "sizes": [size]}]})
+    assert lines[-1] == "| 8 | 6.00 | 5.00 | 1.00 | 1.20 | 0.70 | 3.00 | 3.50 |"
+    assert "Snapshots in memory:" in lines

@@ -77,6 +77,8 @@ struct mvvm_module fake_module = {
 
 const struct mvvm_module *const mvvm_modules[] = {&fake_module};
 const uint32_t mvvm_module_count = 1;
+const struct mvvm_cpu_feature mvvm_cpu_features[] = {{0}};
+const uint32_t mvvm_cpu_feature_count = 0;
 
 /* -- WASI: nothing but the section ------------------------------------------------------------ */
 
