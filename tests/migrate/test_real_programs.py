@@ -18,6 +18,7 @@ from tests.migrate.real_builds import (
     build_ledger,
     build_sqlite,
     build_words,
+    fetch_flite,
 )
 from tests.migrate.sources import NoSources
 from tests.migrate.test_moves import journey, move_at_random
@@ -105,3 +106,28 @@ def test_vector_intrinsics(builder: Builder, tmp_path: Path) -> None:
     assert wanted == by_wasmtime(wasm, program, tmp_path)
     assert trip.output == wanted
     assert wanted.count(b" same ") == 300, "base64 decoded is what was encoded"
+
+
+def test_speech(builder: Builder, tmp_path: Path) -> None:
+    """A module that we did not compile turns a text into the same sound as under wasmtime."""
+    wasm = build(fetch_flite, tmp_path)
+    data = tmp_path / "data"
+    data.mkdir()
+    chance = random.Random(8)
+    verbs = (
+        "goes on",
+        "was stopped",
+        "counts to 1,024",
+        "speaks",
+        "waits",
+        "moves at 3.5 miles an hour",
+    )
+    lines = [f"Machine {chance.randint(1, 999)} {chance.choice(verbs)}." for _ in range(150)]
+    (data / "text").write_text("\n".join(lines))
+    program = Program("flite", "", args=("-f", "/d/text", "-o", "/d/sound.wav"))
+    trip = journey(builder, program, tmp_path, wasm, opt_level=1, dirs=f"{data}::/d")
+    assert move_at_random(trip, STOPS, seed=9) == trip.output
+    sound = (data / "sound.wav").read_bytes()
+    assert by_wasmtime(wasm, program, data) == trip.output
+    assert sound == (data / "sound.wav").read_bytes()
+    assert sound.startswith(b"RIFF") and len(sound) > 1 << 21
