@@ -45,9 +45,11 @@ def count_instructions(command: Sequence[str | Path]) -> tuple[int, bytes]:
     return int(found[1]), done.stdout
 
 
-def measure_instructions(program: Program, builder: Builder, size: str) -> dict[str, Any]:
-    """Count one program's instructions natively, without points and with them."""
-    jobs = jobs_of(program, builder, size, COLUMNS)
+def measure_instructions(
+    program: Program, builder: Builder, size: str, columns: Sequence[str]
+) -> dict[str, Any]:
+    """Count one program's instructions in each column (of COLUMNS); raises RuntimeError."""
+    jobs = jobs_of(program, builder, size, columns)
     counted = {name: count_instructions(job.command) for name, job in jobs.items()}
     outputs = {output for _, output in counted.values()}
     if len(outputs) != 1:

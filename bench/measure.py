@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.build import WASM_FLAGS, Builder
+from bench.instructions import COLUMNS as COUNTED
 from bench.instructions import can_count, measure_instructions
 from bench.latency import measure_latency
 from bench.machine import describe_machine
@@ -107,9 +108,12 @@ def _instructions(plan: Plan, programs: Sequence[Program], notes: list[str]) -> 
     if not can_count():
         notes.append("Instructions were not counted: valgrind is not installed here")
         return {}
+    columns = [name for name in COUNTED if name in plan.columns]
+    if not columns:
+        return {}
     items = []
     for program in programs:
-        items.append(measure_instructions(program, plan.builder, "tiny"))
+        items.append(measure_instructions(program, plan.builder, "tiny", columns))
         say(f"  {program.name}: {items[-1]['ratios']}")
     return {"instructions": items}
 
