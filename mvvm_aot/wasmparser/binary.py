@@ -38,7 +38,7 @@ MAX_LOCALS = 50_000
 MAX_PARAMS = 1_000
 MAX_RESULTS = 1_000
 
-_CUSTOM, _DATA_COUNT = 0, 12
+_CUSTOM, _DATA_COUNT, _TAG = 0, 12, 13
 _SECTION_ORDER = (1, 2, 3, 4, 5, 6, 7, 8, 9, _DATA_COUNT, 10, 11)
 _RANK = {section_id: rank for rank, section_id in enumerate(_SECTION_ORDER)}
 
@@ -136,6 +136,8 @@ class _ModuleDecoder:
         if section_id == _CUSTOM:
             self.custom_section(start)
             rank = last_rank
+        elif section_id == _TAG:
+            raise UnsupportedFeature("exception handling (a tag section)", offset=start)
         elif section_id not in _RANK:
             raise MalformedModule(f"malformed section id {section_id}", start)
         else:

@@ -356,3 +356,9 @@ def test_too_many_parameters() -> None:
     data = b.HEADER + b.section(b.TYPE, b.vec(b.func_type(b.I32 * 1001)))
     with pytest.raises(UnsupportedFeature, match="1001 parameters"):
         decode_module(data)
+
+
+def test_exceptions_are_refused_by_name() -> None:
+    data = b.HEADER + b.section(13, b.vec(b"\x00\x00"))
+    with pytest.raises(UnsupportedFeature, match="exception handling"):
+        decode_module(data)
