@@ -9,10 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import shutil
-import socket
-import subprocess
-import tempfile
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,10 +17,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import cache
 from .errors import SystemFailure, UnsupportedFeature, UsageError
+from .places import cache_folder
 from .progress import Progress, Silence
 from .targets import Target, target_by_name, target_for_machine
 
 if TYPE_CHECKING:
+    import subprocess
+
     from .inspection import Inspection
 
 PathLike = str | os.PathLike[str]
@@ -48,6 +48,8 @@ class Command:
 
     def execute(self) -> NoReturn:
         """Become the program. Raises SystemFailure if that fails."""
+        if workers := sys.modules.get(f"{__package__}.workers"):
+            workers.close()  # or the program would have children that it knows nothing of
         try:
             os.execve(self.program, list(self.argv), dict(self.env))
         except OSError as error:
@@ -55,6 +57,8 @@ class Command:
 
     def run(self, **options: Any) -> subprocess.CompletedProcess[bytes]:
         """Run the program as a child; ``options`` go to subprocess.run."""
+        import subprocess
+
         try:
             return subprocess.run(
                 self.argv, executable=self.program, env=dict(self.env), check=False, **options
@@ -101,14 +105,15 @@ def compile(
         "migration": migration,
         "emit": emit,
     }
-    key = cache.artifact_key(hashlib.sha256(wasm).digest(), options)
+    machine = {"machine": cache.host_cpu()} if cpu == "native" else {}
+    key = cache.artifact_key(hashlib.sha256(wasm).digest(), options | machine)
     artifact = cache.lookup(key) if use_cache else None
     cached = artifact is not None
     if artifact is None:
         from .pipeline import Options, compile_module
 
         data, report = compile_module(
-            wasm, Options(**options), cache.cache_folder(), progress or Silence()
+            wasm, Options(**options), cache_folder(), progress or Silence()
         )
         if output is not None and not use_cache:
             path = write_file(output, data, executable=emit == "exe")
@@ -158,6 +163,8 @@ def write_file(path: PathLike, data: bytes, *, executable: bool = False) -> Path
 
 def _replace(path: Path, data: bytes, mode: int) -> None:
     """Write beside and rename, with the permissions that a new file gets."""
+    import tempfile
+
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -298,6 +305,8 @@ def find_emulator(target: Target) -> str | None:
     """Return the program that runs executables of a target here; None if the machine does."""
     if platform.machine() in target.machines:
         return None
+    import shutil
+
     path = shutil.which(target.qemu) or shutil.which(f"{target.qemu}-static")
     if path is None:
         raise SystemFailure(
@@ -356,6 +365,8 @@ def numeric_address(address: str) -> str:
 
     IPv6 addresses stand in brackets. An executable does not look names up itself.
     """
+    import socket
+
     host, colon, port = address.rpartition(":")
     if not (colon and host and port.isascii() and port.isdecimal() and int(port) < 1 << 16):
         raise UsageError(f'"{address}" is no address to listen at: HOST:PORT is needed')

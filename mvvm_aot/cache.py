@@ -5,6 +5,7 @@ Layout, below ``MVVM_CACHE_DIR`` or the user's cache folder:
     artifacts/<key>/program     an executable (or another artifact)
     artifacts/<key>/report.json what was found out while it was made
     runtime-<target>-<key>/     the runtime's objects (link.py)
+    fingerprint-<place>         the hash of the compiler at that place, and what it was made of
 
 A key is the hash of all that the artifact depends on: the module, every option, and the sources
 of the compiler and the runtime themselves, so a changed compiler never meets its old output.
@@ -14,18 +15,18 @@ least recently used artifacts go when there is more than ``MVVM_CACHE_SIZE`` byt
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from .errors import SystemFailure, UsageError
+from .places import PACKAGE, cache_folder, find_runtime
 
 DEFAULT_SIZE: Final = 2 << 30
 _PROGRAM: Final = "program"
@@ -51,16 +52,6 @@ class Usage:
     limit: int
 
 
-def cache_folder() -> Path:
-    """Return the cache's folder; it need not exist yet."""
-    override = os.environ.get("MVVM_CACHE_DIR")
-    if override:
-        return Path(override).absolute()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("mvvm-aot", appauthor=False))
-
-
 def size_limit() -> int:
     """Return how many bytes of artifacts to keep. Raises UsageError for a bad variable."""
     text = os.environ.get("MVVM_CACHE_SIZE")
@@ -73,25 +64,91 @@ def size_limit() -> int:
 
 @functools.cache
 def tool_fingerprint() -> str:
-    """Return a hash of the sources of compiler and runtime, and of the libraries' versions."""
+    """Return a hash of the sources of compiler and runtime, and of the libraries' versions.
+
+    It is kept in the cache's folder, with sizes and times of all that it was made of: as long as
+    these are the same, nothing is read.
+    """
+    folders = (PACKAGE, PACKAGE.parent / "stackmaps", find_runtime())
+    sources = [found for folder in folders for found in _sources(str(folder))]
+    state = hashlib.sha256()
+    for path, facts in sorted(sources):
+        state.update(f"{path}\0{facts.st_size} {facts.st_mtime_ns} {facts.st_ino}\0".encode())
+    for library in _LIBRARIES:
+        state.update(f"{library} {_library_state(library)}\0".encode())
+    known = cache_folder() / f"fingerprint-{hashlib.sha256(bytes(PACKAGE)).hexdigest()[:16]}"
+    try:
+        remembered, _, fingerprint = known.read_text().partition(" ")
+    except (OSError, ValueError):
+        remembered = fingerprint = ""
+    if remembered == state.hexdigest() and len(fingerprint) == 64:
+        return fingerprint
+    fingerprint = _read_fingerprint(folders, [path for path, _ in sources])
+    with contextlib.suppress(OSError):  # it is only slower without
+        known.parent.mkdir(parents=True, exist_ok=True)
+        scratch = known.with_name(f".{known.name}.{os.getpid()}")
+        scratch.write_text(f"{state.hexdigest()} {fingerprint}")
+        scratch.replace(known)
+    return fingerprint
+
+
+_LIBRARIES: Final = ("llvmlite", "ziglang", "capstone")
+_SOURCES: Final = (".py", ".c", ".h", ".S")
+
+
+def _sources(folder: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the source files below a folder."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(_SOURCES):
+                yield entry.path, entry.stat()
+            elif entry.is_dir() and entry.name != "__pycache__":
+                yield from _sources(entry.path)
+
+
+def _library_state(library: str) -> str:
+    """Return what changes when another version of a library is installed."""
+    from importlib.machinery import PathFinder
+
+    spec = PathFinder.find_spec(library)
+    if spec is None or spec.origin is None:
+        return "unknown"
+    facts = os.stat(spec.origin)
+    return f"{spec.origin} {facts.st_size} {facts.st_mtime_ns} {facts.st_ino}"
+
+
+def _read_fingerprint(folders: Iterable[Path], paths: Iterable[str]) -> str:
+    """Return the hash of what the sources contain, wherever they are."""
     from importlib.metadata import PackageNotFoundError, version
 
-    from .link import find_runtime
-
-    package = Path(__file__).resolve().parent
     digest = hashlib.sha256()
-    folders = (package, package.parent / "stackmaps", find_runtime())
-    suffixes = (".py", ".c", ".h", ".S")
-    for folder in folders:
-        for path in sorted(path for path in folder.rglob("*") if path.suffix in suffixes):
-            name = path.relative_to(folder).as_posix()
-            digest.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
-    for library in ("llvmlite", "ziglang", "capstone"):
+    for path in sorted(map(Path, paths)):
+        (folder,) = (folder for folder in folders if path.is_relative_to(folder))
+        name = f"{folder.name}/{path.relative_to(folder).as_posix()}"
+        digest.update(f"{name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    for library in _LIBRARIES:
         try:
             digest.update(f"{library} {version(library)}\0".encode())
         except PackageNotFoundError:
             digest.update(f"{library} unknown\0".encode())
     return digest.hexdigest()
+
+
+@functools.cache
+def host_cpu() -> str:
+    """Return what tells this machine's CPU from others, without asking LLVM for its name."""
+    wanted = {"vendor_id", "cpu family", "model", "flags", "Features"}
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            text = file.read(1 << 16).partition("\n\n")[0]
+    except OSError:
+        return os.uname().nodename
+    lines = [
+        line
+        for line in text.splitlines()
+        if line.partition("\t")[0].partition(":")[0].strip() in wanted or line.startswith("CPU ")
+    ]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def artifact_key(module_sha256: bytes, options: Mapping[str, Any]) -> str:
@@ -116,6 +173,9 @@ def lookup(key: str) -> Artifact | None:
 
 def store(key: str, data: bytes, report: Mapping[str, Any]) -> Artifact:
     """Put an artifact into the cache, executable. Raises SystemFailure."""
+    import shutil
+    import tempfile
+
     base = cache_folder() / "artifacts"
     folder = base / key
     try:
@@ -136,6 +196,8 @@ def store(key: str, data: bytes, report: Mapping[str, Any]) -> Artifact:
 
 def _publish(scratch: Path, folder: Path) -> None:
     """Rename a finished folder into place; one that another process put there is as good."""
+    import shutil
+
     for _ in range(3):
         try:
             scratch.rename(folder)
@@ -171,6 +233,8 @@ def _entries(base: Path) -> list[tuple[float, int, Path]]:
 
 def _evict(base: Path, keep: Path, limit: int) -> None:
     """Remove the least recently used artifacts until the rest fits; ``keep`` stays."""
+    import shutil
+
     entries = _entries(base)
     total = sum(size for _, size, _ in entries)
     for _, size, folder in entries:
@@ -192,11 +256,16 @@ def usage() -> Usage:
 
 def clear() -> None:
     """Remove everything from the cache. Raises SystemFailure."""
+    import shutil
+
     base = cache_folder()
     targets = [base / "artifacts", *base.glob("runtime-*"), *base.glob(".building-*")]
+    fingerprints = list(base.glob("fingerprint-*"))
     try:
         for path in targets:
             if path.is_dir():
                 shutil.rmtree(path)
+        for path in fingerprints:
+            path.unlink(missing_ok=True)
     except OSError as error:
         raise SystemFailure.from_os_error("clear the cache", error) from error

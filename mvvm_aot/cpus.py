@@ -69,7 +69,7 @@ _X86_64: Final = [
 _HWCAP: Final = {
     "fp-armv8": 0, "neon": 1, "aes": 3, "sha2": 6, "crc": 7, "lse": 8, "fullfp16": 9, "rdm": 12,
     "jsconv": 13, "complxnum": 14, "rcpc": 15, "sha3": 17, "sm4": 19, "dotprod": 20,
-    "sve": 22, "fp16fml": 23, "lse2": 25, "rcpc-immo": 26, "flagm": 27,
+    "sve": 22, "fp16fml": 23, "rcpc-immo": 26, "flagm": 27,
 }  # fmt: skip
 _HWCAP2: Final = {
     "sve2": 1, "fptoint": 8, "f32mm": 10, "f64mm": 11, "i8mm": 13, "bf16": 14,

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from .errors import LinkError, SystemFailure
+from .places import find_runtime
 from .targets import Target
 
 Notify = Callable[[str], None]
@@ -45,15 +46,6 @@ _MAIN: Final = "main.o"
 
 def quiet(_message: str) -> None:
     """Tell nobody."""
-
-
-def find_runtime() -> Path:
-    """Return the folder of the runtime's sources: in an installed package or in a checkout."""
-    package = Path(__file__).resolve().parent
-    for folder in (package / "_runtime", package.parent / "runtime"):
-        if (folder / "include" / "mvvm_module.h").is_file():
-            return folder
-    raise LinkError("the runtime's sources are missing from this installation: install it again")
 
 
 @functools.cache

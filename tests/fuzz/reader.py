@@ -12,9 +12,9 @@ import wasmtime
 
 from mvvm_aot import pipeline
 from mvvm_aot.api import host_target
-from mvvm_aot.cache import cache_folder
 from mvvm_aot.describe import describe_modules
 from mvvm_aot.link import find_runtime, include_flags, link_executable, runtime_sources
+from mvvm_aot.places import cache_folder
 from mvvm_aot.plan import plan_points
 from mvvm_aot.progress import Silence
 from mvvm_aot.wasmparser.binary import decode_module

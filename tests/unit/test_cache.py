@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
+import wasmtime
 
 from mvvm_aot import cache
 from mvvm_aot.errors import SystemFailure, UsageError
@@ -111,3 +114,46 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("MVVM_CACHE_DIR", str(tmp_path / "file"))
     with pytest.raises(SystemFailure, match="write to the cache"):
         cache.store("key", b"", {})
+
+
+def test_a_fingerprint_is_remembered_until_a_source_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MVVM_CACHE_DIR", str(tmp_path / "cache"))
+    source = tmp_path / "compiler" / "a.py"
+    source.parent.mkdir()
+    source.write_text("1")
+    (tmp_path / "stackmaps").mkdir()
+    monkeypatch.setattr(cache, "PACKAGE", source.parent)
+    fingerprint = cache.tool_fingerprint.__wrapped__
+    first = fingerprint()
+    (kept,) = (tmp_path / "cache").glob("fingerprint-*")
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "_read_fingerprint", lambda *_: pytest.fail("read again"))
+        assert fingerprint() == first
+    source.write_text("22")
+    changed = fingerprint()
+    assert changed != first
+    kept.write_text("nonsense")
+    assert fingerprint() == changed
+
+
+@pytest.mark.parametrize("command", [["--help"], ["validate"], ["run"]])
+def test_what_is_quick_imports_no_compiler(command: list[str], tmp_path: Path) -> None:
+    module = tmp_path / "a.wasm"
+    module.write_bytes(bytes(wasmtime.wat2wasm(QUICK)))
+    arguments = command if command == ["--help"] else [*command, str(module)]
+    script = (
+        "import os, sys; from mvvm_aot.cli import main; sys.argv[1:] = " + repr(arguments) + "\n"
+        "def show(*_): print(*sorted({m.partition('.')[0] for m in sys.modules})); sys.exit()\n"
+        "os.execve = show\n"
+        "try: main()\nexcept SystemExit: pass\nshow()\n"
+    )
+    for _ in range(2):  # the first run may translate
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    imported = set(done.stdout.split())
+    assert "mvvm_aot" in imported, done.stderr
+    assert not imported & {"llvmlite", "capstone", "elftools", "rich", "ziglang", "subprocess"}
+
+
+QUICK = '(module (memory (export "memory") 1) (func (export "_start")))'

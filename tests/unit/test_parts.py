@@ -13,11 +13,11 @@ import wasmtime
 
 from mvvm_aot import parts, pipeline
 from mvvm_aot.api import host_target
-from mvvm_aot.cache import cache_folder
 from mvvm_aot.errors import CodegenError
 from mvvm_aot.modes import CodegenMode
 from mvvm_aot.parts import Part, Settings, halves, only, split_module, whole_of
 from mvvm_aot.pipeline import Options, compile_module
+from mvvm_aot.places import cache_folder
 from mvvm_aot.plan import PointPlan, plan_points
 from mvvm_aot.progress import Silence
 from mvvm_aot.schedule import translate_parts

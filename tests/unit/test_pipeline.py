@@ -12,9 +12,9 @@ import wasmtime
 
 from mvvm_aot import proof
 from mvvm_aot.api import host_target
-from mvvm_aot.cache import cache_folder
 from mvvm_aot.errors import CodegenError, UsageError
 from mvvm_aot.pipeline import Options, compile_module
+from mvvm_aot.places import cache_folder
 from mvvm_aot.progress import Silence
 from mvvm_aot.targets import target_by_name
 from stackmaps.verify import Finding, Proof

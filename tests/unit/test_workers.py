@@ -15,10 +15,10 @@ import wasmtime
 
 from mvvm_aot import workers
 from mvvm_aot.api import host_target
-from mvvm_aot.cache import cache_folder
 from mvvm_aot.cpus import FEATURES
 from mvvm_aot.errors import SystemFailure, UsageError
 from mvvm_aot.pipeline import Options, compile_module
+from mvvm_aot.places import cache_folder
 from mvvm_aot.workers import Crew, worker_count
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,7 +113,7 @@ print("main", flush=True)
 import mvvm_aot
 from mvvm_aot import workers
 from mvvm_aot.pipeline import Options, compile_module
-from mvvm_aot.cache import cache_folder
+from mvvm_aot.places import cache_folder
 instrs = "(local.set 0 (i32.mul (i32.xor (local.get 0) (i32.const 7)) (local.get 0)))" * {size}
 wasm = bytes(__import__("wasmtime").wat2wasm(f"(module (func (param i32) (result i32) "
     f"{{instrs}} (local.get 0)))"))

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mvvm_aot.cache import cache_folder
 from mvvm_aot.describe import Description, describe_modules
 from mvvm_aot.errors import MvvmError
 from mvvm_aot.link import link_executable
+from mvvm_aot.places import cache_folder
 from mvvm_aot.targets import target_by_name
 from mvvm_aot.wasmparser.validated import ValidatedModule
 from tests.spec.build import translate_one

@@ -20,8 +20,8 @@ from typing import Final
 from mvvm_aot import pipeline
 from mvvm_aot.abi import EXIT_CHECKPOINTED
 from mvvm_aot.api import find_emulator
-from mvvm_aot.cache import cache_folder
 from mvvm_aot.errors import MvvmError
+from mvvm_aot.places import cache_folder
 from mvvm_aot.targets import TARGETS, target_by_name
 from mvvm_aot.wasmparser.opcodes import BY_TEXT
 from mvvm_aot.wasmparser.types import FuncType, ValType
