@@ -73,7 +73,32 @@ def translation(figures: Sequence[Figures]) -> list[str]:
         f"Wasm instructions: {counts}.",
         "",
         *table(header, rows),
+        *[line for item in figures for line in levels(item)],
     ]
+
+
+def levels(item: Figures) -> list[str]:
+    """Return a module's translation at each level, for each target."""
+    rows = []
+    for made in item.get("levels", ()):
+        tries = (made["proof"][f"proved_{number}"] for number in ("first", "second", "third"))
+        rows.append(
+            [
+                f"{made['target']} -O{made['level']}",
+                f"{made['seconds']:.2f}",
+                *(f"{taken:.2f}" for taken in made["cpu_seconds"].values()),
+                f"{made['instructions_per_second']:,}",
+                f"{made['memory_bytes'] / 2**20:.0f}",
+                f"{made['output_bytes']:,}",
+                " + ".join(map(str, tries)),
+            ]
+        )
+    if not rows:
+        return []
+    stages = [f"{stage}, CPU s" for stage in item["levels"][0]["cpu_seconds"]]
+    header = ["target", "s", *stages, "instr/s", "memory, MiB", "executable", "proved at try 1+2+3"]
+    title = f"{item['module']} (parts: {item['levels'][0]['parts']}):"
+    return ["", title, "", *table(header, rows)]
 
 
 SECTIONS: Final[Mapping[str, tuple[str, Render]]] = {
