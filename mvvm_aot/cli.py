@@ -36,6 +36,8 @@ Of a program that runs:
   else its own
 """
 
+MAX_LINE: Final = 2000  # characters of an error
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -327,7 +329,7 @@ def validate_command(modules: tuple[Path, ...], as_json: bool) -> None:
         elif error is None:
             click.echo(f"{path}: valid, {functions} functions")
         else:
-            click.echo(f"{path}: {error}", err=True)
+            click.echo(f"{path}: {_one_line(str(error))}", err=True)
     sys.exit(code)
 
 
@@ -401,14 +403,23 @@ def _reported() -> Iterator[None]:
         )
 
 
+def _one_line(message: str) -> str:
+    """Return a message as one line of bounded length: names in a module can be anything."""
+    line = "".join(
+        c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in " ".join(message.split())
+    )
+    if len(line) <= MAX_LINE:
+        return line
+    return f"{line[: MAX_LINE // 2]} [...] {line[-MAX_LINE // 2 :]}"
+
+
 def _fail(message: str, code: int) -> None:
     """Write one line and exit."""
     if os.environ.get("MVVM_DEBUG") and sys.exc_info()[0] is not None:
         import traceback
 
         traceback.print_exc()
-    line = " ".join(message.split())
-    sys.stderr.write(f"mvvm-aot: error: {line}\n")
+    sys.stderr.write(f"mvvm-aot: error: {_one_line(message)}\n")
     sys.stderr.flush()
     sys.exit(code)
 

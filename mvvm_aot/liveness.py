@@ -21,14 +21,14 @@ from .wasmparser.validated import ValidatedFunction
 # Kinds of events; _SEGMENT stands for straight-line code.
 (
     _SEGMENT,  # (_SEGMENT, reads, ~writes)
-    _BLOCK,  # (_BLOCK, index)
-    _LOOP,  # (_LOOP, index)
-    _IF,  # (_IF, index, has else)
+    BLOCK,  # (BLOCK, index)
+    LOOP,  # (LOOP, index)
+    IF,  # (IF, index, has else)
     _ELSE,  # (_ELSE,)
-    _END,  # (_END, index of the block, its kind)
-    _BR,  # (_BR, label)
-    _BR_IF,  # (_BR_IF, label)
-    _BR_TABLE,  # (_BR_TABLE, labels)
+    END,  # (END, index of the block, its kind)
+    BR,  # (BR, label)
+    BR_IF,  # (BR_IF, label)
+    BR_TABLE,  # (BR_TABLE, labels)
     _EXIT,  # (_EXIT,): return, unreachable, tail calls
     _CALL,  # (_CALL, index, func_index or None)
 ) = range(11)
@@ -39,14 +39,14 @@ _KINDS: Final = {
     BY_TEXT["local.get"]: _GET,
     BY_TEXT["local.set"]: _SET,
     BY_TEXT["local.tee"]: _TEE,
-    BY_TEXT["block"]: _BLOCK,
-    BY_TEXT["loop"]: _LOOP,
-    BY_TEXT["if"]: _IF,
+    BY_TEXT["block"]: BLOCK,
+    BY_TEXT["loop"]: LOOP,
+    BY_TEXT["if"]: IF,
     BY_TEXT["else"]: _ELSE,
-    BY_TEXT["end"]: _END,
-    BY_TEXT["br"]: _BR,
-    BY_TEXT["br_if"]: _BR_IF,
-    BY_TEXT["br_table"]: _BR_TABLE,
+    BY_TEXT["end"]: END,
+    BY_TEXT["br"]: BR,
+    BY_TEXT["br_if"]: BR_IF,
+    BY_TEXT["br_table"]: BR_TABLE,
     BY_TEXT["return"]: _EXIT,
     BY_TEXT["unreachable"]: _EXIT,
     BY_TEXT["call"]: _CALL,
@@ -130,7 +130,7 @@ class _Scanner:
         self.has_tail_calls = False
         self.tail_callees: set[int] = set()
         self.tail_types: set[int] = set()
-        self.frames = [_Frame(-1, _BLOCK, len(vf.instrs) - 1, None)]
+        self.frames = [_Frame(-1, BLOCK, len(vf.instrs) - 1, None)]
 
     def run(self) -> Scan:
         """Return the events in program order."""
@@ -177,10 +177,10 @@ class _Scanner:
     def _control(self, index: int, kind: int, imm: Any) -> int:
         """Record a control instruction; return the index of the next reachable one."""
         events = self.events
-        if kind == _BR_IF:
-            events.append((_BR_IF, imm))
+        if kind == BR_IF:
+            events.append((BR_IF, imm))
             self.frames[-1 - imm].targeted = True
-        elif kind == _END:
+        elif kind == END:
             return self._end(index, alive=True)
         elif kind == _CALL:
             events.append((_CALL, index, imm))
@@ -190,11 +190,11 @@ class _Scanner:
             self.indirect_types.add(imm[0])
         elif kind == _REF_FUNC:
             self.ref_funcs.add(imm)
-        elif kind in (_BLOCK, _LOOP, _IF):
+        elif kind in (BLOCK, LOOP, IF):
             else_ = self.vf.else_of.get(index)
-            events.append((_IF, index, else_ is not None) if kind == _IF else (kind, index))
+            events.append((IF, index, else_ is not None) if kind == IF else (kind, index))
             self.frames.append(_Frame(index, kind, self.vf.end_of[index], else_))
-            if kind == _IF and else_ is None:
+            if kind == IF and else_ is None:
                 self.frames[-1].targeted = True
         elif kind == _ELSE:
             events.append((_ELSE,))
@@ -206,12 +206,12 @@ class _Scanner:
 
     def _leave(self, kind: int, imm: Any) -> int:
         """Record an instruction that never goes on to the next; return where code is reachable."""
-        if kind == _BR:
-            self.events.append((_BR, imm))
+        if kind == BR:
+            self.events.append((BR, imm))
             self.frames[-1 - imm].targeted = True
-        elif kind == _BR_TABLE:
+        elif kind == BR_TABLE:
             labels = frozenset((*imm[0], imm[1]))
-            self.events.append((_BR_TABLE, labels))
+            self.events.append((BR_TABLE, labels))
             for label in labels:
                 self.frames[-1 - label].targeted = True
         else:
@@ -240,13 +240,13 @@ class _Scanner:
         frames = self.frames
         while True:
             frame = frames.pop()
-            self.events.append((_END, frame.index, frame.kind))
+            self.events.append((END, frame.index, frame.kind))
             if not frames:
                 return index + 1
             parent = frames[-1]
             parent.uses |= frame.uses
             parent.sets |= frame.sets
-            if frame.kind == _LOOP:
+            if frame.kind == LOOP:
                 if frame.targeted:
                     self.loops[frame.index] = LoopFlow(uses=frame.uses, sets=frame.sets)
             elif frame.targeted:
@@ -292,28 +292,28 @@ def _pass(scan: Scan, flow: FunctionFlow, frozen: bool) -> tuple[int, bool]:
         kind = event[0]
         if kind == _SEGMENT:
             live = event[1] | (live & event[2])
-        elif kind == _BR_IF:
+        elif kind == BR_IF:
             live |= labels[-1 - event[1]]
         elif kind == _CALL:
             after_call[event[1]] = live
-        elif kind == _END:
+        elif kind == END:
             index = event[1]
-            if event[2] == _LOOP:
+            if event[2] == LOOP:
                 labels.append(loops[index].live if index in loops else 0)
             else:
                 labels.append(live)
                 after_end[index] = live
-        elif kind == _BLOCK:
+        elif kind == BLOCK:
             labels.pop()
-        elif kind == _BR:
+        elif kind == BR:
             live = labels[-1 - event[1]]
-        elif kind == _IF:
+        elif kind == IF:
             live |= elses.pop() if event[2] else labels[-1]
             labels.pop()
         elif kind == _ELSE:
             elses.append(live)
             live = labels[-1]
-        elif kind == _LOOP:
+        elif kind == LOOP:
             labels.pop()
             loop = loops.get(event[1])
             if loop is not None:
@@ -322,7 +322,7 @@ def _pass(scan: Scan, flow: FunctionFlow, frozen: bool) -> tuple[int, bool]:
                 elif loop.live != live:
                     loop.live = live
                     changed = True
-        elif kind == _BR_TABLE:
+        elif kind == BR_TABLE:
             live = 0
             for label in event[1]:
                 live |= labels[-1 - label]
@@ -341,11 +341,11 @@ def _mark_points(scan: Scan, is_point: Callable[[int | None], bool], polls: bool
         kind = event[0]
         if kind == _CALL:
             inside[-1] = inside[-1] or is_point(event[2])
-        elif kind in (_BLOCK, _LOOP, _IF):
-            loop = scan.loops.get(event[1]) if kind == _LOOP else None
+        elif kind in (BLOCK, LOOP, IF):
+            loop = scan.loops.get(event[1]) if kind == LOOP else None
             open_blocks.append(loop)
             inside.append(loop is not None and polls)
-        elif kind == _END and open_blocks:
+        elif kind == END and open_blocks:
             loop = open_blocks.pop()
             found = inside.pop()
             if loop is not None:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from . import abi
+from .limits import Limits
 from .liveness import FunctionFlow, Scan, analyze_function, scan_function
 from .loops import Strip, find_strips
 from .wasmparser.module import ExternKind, Module
@@ -94,9 +95,15 @@ class PointRow:
 
 
 def plan_points(vm: ValidatedModule, *, migration: bool = True) -> PointPlan:
-    """Find the points of a module, what is live at each, and where each value's home is."""
+    """Find the points of a module, what is live at each, and where each value's home is.
+
+    Raises UnsupportedFeature beyond a limit.
+    """
     module = vm.module
+    limits = Limits(module)
     scans = {vf.func_index: scan_function(vf) for vf in vm.functions}
+    for vf in vm.functions:
+        limits.check_code(vf, scans[vf.func_index])
     polled: frozenset[int] = frozenset()
     suspendable: frozenset[int] = frozenset()
     if migration:
@@ -113,7 +120,9 @@ def plan_points(vm: ValidatedModule, *, migration: bool = True) -> PointPlan:
         points: dict[int, Point] = {}
         if vf.func_index in suspendable:
             points = _function_points(module, vf, flow, suspendable, vf.func_index in polled)
-        functions[vf.func_index] = _with_homes(vf, points, flow, scan)
+        limits.check_plan(vf, scan, flow, points.values())
+        function = functions[vf.func_index] = _with_homes(vf, points, flow, scan)
+        limits.check_homes(vf, function.num_homes)
     return PointPlan(migration, functions, suspendable)
 
 

@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-STAGES = {"plan", "loops", "liveness", "lower", "backend", "proof", "describe", "link", "hostfuncs"}
+STAGES = {
+    "plan",
+    "limits",
+    "loops",
+    "liveness",
+    "lower",
+    "backend",
+    "proof",
+    "describe",
+    "link",
+} | {"hostfuncs"}
 VALUES = {"wasmparser", "abi", "targets", "errors"}
 
 # Part -> the parts of mvvm_aot that it may import.
