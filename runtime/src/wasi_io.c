@@ -58,6 +58,8 @@ static int read_some(struct mvvm_instance *instance, const uint64_t *args, uint6
     const struct mvvm_wasi_fd *entry = stream_of(mvvm_arg32(args, 0), WASI_RIGHT_FD_READ);
     if (entry == NULL)
         return WASI_BADF;
+    if (entry->kind == MVVM_WASI_LISTENER)
+        return WASI_NOTCONN; /* at once, not when somebody connects */
     if (mvvm_wasi_was_reset(entry))
         return WASI_CONNRESET;
     if (offset != MVVM_OS_AT_POSITION && mvvm_wasi_lacks(entry, WASI_RIGHT_FD_SEEK))

@@ -107,6 +107,13 @@ def test_a_conversation(server: HarnessGuest, client: socket.socket) -> None:
     assert receive(server, fd, 10)[0] == BADF
 
 
+def test_nothing_is_read_from_a_listening_socket(server: HarnessGuest) -> None:
+    assert server.read(LISTENER, 5) == (NOTCONN, b"")
+    assert receive(server, LISTENER, 5) == (NOTCONN, b"")
+    assert server.write(LISTENER, b"x") == (BADF, 0)
+    assert send(server, LISTENER, b"x") == (NOTCONN, 0)
+
+
 def test_waiting_for_all(server: HarnessGuest, client: socket.socket) -> None:
     fd = accept(server)
     client.sendall(b"abc")
