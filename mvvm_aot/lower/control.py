@@ -17,6 +17,7 @@ from operator import ne
 from typing import TYPE_CHECKING, Any, Final
 
 from mvvm_aot.plan import bits_of
+from mvvm_aot.staying import staying_loads
 from mvvm_aot.wasmparser.opcodes import BY_TEXT, Op
 
 from . import ir, points
@@ -349,6 +350,8 @@ def _loop(fn: FunctionLowering, imm: Any) -> int:
     strip = fn.plan.strips.get(fn.index)
     if strip is not None:
         fn.strip_end = frame.end
+        literals = {k for k, text in enumerate(fn.vals) if text is not None and text[0] != "%"}
+        fn.staying |= staying_loads(fn.vf, fn.index, strip, flow.live & flow.sets, literals)
         if point is not None:
             frame.chunk = open_chunk(fn, strip, flow.live & flow.sets)
     return fn.index + 1

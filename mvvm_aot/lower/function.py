@@ -104,6 +104,7 @@ class FunctionLowering:
         self.base: str | None = None  # of linear memory, where it has been loaded
         self.boolean: str | None = None  # an i1 on top of the stack that stands for an i32
         self.strip_end = 0  # index of the end of the strip (loops.py) that we are in, or were
+        self.staying: set[int] = set()  # loads in strips that LLVM will not drop (staying.py)
         self.lanes: dict[str, tuple[str, str]] = {}  # v128 -> its (type, text) as lanes
         self.promoted: dict[str, str] = {}  # result of f64.promote_f32 -> its operand
         self.block = "entry"
@@ -130,11 +131,12 @@ class FunctionLowering:
         """Pop an address, load from linear memory; a trap must not get lost."""
         pointer = address(self, self.stack.pop(), offset)
         next_op = self.vf.instrs[self.index + 1][1]
-        bare = self.index < self.strip_end
-        load = "load volatile" if bare and next_op is _DROP else "load"
         self.counter = (n := self.counter) + 1
-        self.lines.append(f"  %{n} = {load} {llvm}, ptr {pointer}, align 1{ir.MEMORY}")
-        if not bare and next_op not in LOADS:  # the use of an address is as good
+        self.lines.append(f"  %{n} = load {llvm}, ptr {pointer}, align 1{ir.MEMORY}")
+        # To keep a vector costs an instruction: in a strip it does without, but if it is dropped.
+        vector = llvm[0] == "<" and self.index < self.strip_end and next_op is not _DROP
+        # The use of an address is as good.
+        if not (vector or self.index in self.staying or next_op in LOADS):
             self.keep(llvm, f"%{n}")
         return f"%{n}"
 

@@ -14,6 +14,7 @@ STAGES = {
     "plan",
     "limits",
     "loops",
+    "staying",
     "liveness",
     "lower",
     "backend",

@@ -333,7 +333,9 @@ class Expressions(ABC):
         """Return an address and an offset for an access of that many bytes."""
         rng = self.rng
         end = self.program.memory.min * PAGE
-        if not self.calm and rng.random() < self.trapping:
+        # Vectors may be loaded by a loop that can be strip-mined and has no use for them.
+        vector = self.calm and self.vectors and size >= 8
+        if not vector and rng.random() < self.trapping:
             return self._wild_address(size, end, depth)
         if rng.random() < 0.2 and end:  # the last place inside, by address or by offset
             last = end - size - rng.randrange(3)
