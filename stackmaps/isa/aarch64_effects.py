@@ -301,6 +301,9 @@ def _access_size(mnemonic: str, names: list[str], ops: Any) -> int:
     return width * (2 if _PAIR.fullmatch(mnemonic) else 1)
 
 
+_WIDENS: Final = re.compile(r"[su](shll|xtl)")
+
+
 def _lane_units(operand: Any) -> int:
     """Return the units that one lane covers whole (to write it) or touches (to read it)."""
     bits = _LANE_BITS.get(operand.vas, 64)
@@ -326,6 +329,18 @@ def _registers(b: _Builder, ops: Any) -> None:
             b.copies.append(Copy(register_unit(names[0])[0], 0b111, register_unit(names[n])[0]))
         if _READS_FIRST.fullmatch(b.mnemonic):
             b.copies.append(Copy(register_unit(names[0])[0], 0b111, register_unit(names[0])[0]))
+        b.write(names[0])
+        return
+    if _WIDENS.fullmatch(b.mnemonic) and names[1][0] == "v":
+        to, frm = register_unit(names[0])[0], register_unit(names[1])[0]
+        # Each lane becomes one of twice its width: bytes 0 to 3 become 0 to 7, 4 to 7 the others.
+        b.copies += [Copy(to, 1, frm), Copy(to + 1, 1, frm), Copy(to + 2, 1, frm + 1)]
+        b.write(names[0])
+        return
+    if b.mnemonic == "ext" and ops[3].imm == 8 and ops[0].vas == cs.ARM64_VAS_16B:
+        to, low, high = (register_unit(names[n])[0] for n in range(3))
+        b.copies += [Copy(to, 1, low + 2), Copy(to + 1, 1, low + 2)]
+        b.copies += [Copy(to + 2, 1, high), Copy(to + 2, 1, high + 1)]
         b.write(names[0])
         return
     for n, operand in registers:

@@ -132,6 +132,31 @@ def test_arm_registers(word: int, use: dict[str, int], defs: dict[str, int]) -> 
     assert parts(ARM, effects.defs) == defs
 
 
+def test_arm_widening_reads_a_half_for_each_half() -> None:
+    effects = ARM.decode(bytes.fromhex("20a4100f"), 0)  # sshll v0.4s, v1.4h, #0
+    v0, v1 = (ARM.unit_names.index(name) for name in ("v0", "v1"))
+    assert effects.use == 0
+    assert [(c.to - v0, c.mask, c.frm - v1) for c in effects.copies] == [
+        (0, 1, 0),
+        (1, 1, 0),
+        (2, 1, 1),
+    ]
+
+
+def test_arm_ext_joins_halves() -> None:
+    v0, v1, v2 = (ARM.unit_names.index(name) for name in ("v0", "v1", "v2"))
+    effects = ARM.decode(bytes.fromhex("2040026e"), 0)  # ext v0.16b, v1.16b, v2.16b, #8
+    assert effects.use == 0
+    assert [(c.to, c.mask, c.frm) for c in effects.copies] == [
+        (v0, 1, v1 + 2),
+        (v0 + 1, 1, v1 + 2),
+        (v0 + 2, 1, v2),
+        (v0 + 2, 1, v2 + 1),
+    ]
+    other = ARM.decode(bytes.fromhex("2020026e"), 0)  # the same with #4: read whole
+    assert other.use and not other.copies
+
+
 def test_arm_bitwise_operations_are_copies_by_lane() -> None:
     effects = arm(0x6EE21C20)  # bif v0.16b, v1.16b, v2.16b
     assert not effects.use
