@@ -42,7 +42,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--cpu", help="CPU for native code and translations (native: this machine's)")
     add("--opt-level", type=int, default=2, help="mvvm-aot's -O (default 2)")
     add("--chart", type=Path, help="also draw the run times into this file (PNG)")
-    add("--wasm-flag", action="append", default=[], help="for modules, as in -msimd128")
+    add("--wasm-flag", action="append", default=[], help="for modules: --wasm-flag=-msimd128")
     add("--json", type=Path, help="also write the figures to this file")
     add("--note", action="append", default=[], help="a remark for the document")
     return parser.parse_args(arguments)

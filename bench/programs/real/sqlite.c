@@ -98,6 +98,7 @@ int main(int argc, char **argv)
     int rows = size_argument(argc, argv, 60000);
     uint64_t state = 1;
     check(sqlite3_open(":memory:", &db), "open");
+    run("PRAGMA temp_store = MEMORY"); /* there is no folder for files */
     run("CREATE TABLE plain(a INTEGER, b INTEGER, c TEXT)");
     run("CREATE TABLE keyed(a INTEGER PRIMARY KEY, b INTEGER, c TEXT)");
     run("CREATE INDEX keyed_b ON keyed(b)");
