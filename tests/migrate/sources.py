@@ -79,7 +79,7 @@ def debian_source(package: str, folder: Path) -> Path:
     options, _ = _apt()
     place = folder / package
     place.mkdir(parents=True, exist_ok=True)
-    _ask(["apt-get", *options, "source", "--download-only", package], place)
+    _ask(["apt-get", *options, "source", "--download-only", "--tar-only", package], place)
     (archive,) = place.glob(f"{package}_*.orig.tar.?z*")
     out = place / "source"
     with tarfile.open(archive) as tar:
