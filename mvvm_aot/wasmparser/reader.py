@@ -6,7 +6,7 @@ the whole module file. Invariant: nothing at or behind ``end`` is ever read.
 
 from __future__ import annotations
 
-from mvvm_aot.errors import MalformedModule
+from mvvm_aot.errors import MalformedModule, UnsupportedFeature
 
 from .leb128 import UNEXPECTED_END, read_u32, read_unsigned
 from .types import FuncType, GlobalType, Limits, MemType, TableType, ValType
@@ -15,9 +15,35 @@ VALTYPE_BY_BYTE: dict[int, ValType] = {valtype.value: valtype for valtype in Val
 
 _FUNC_TYPE_FORM = 0x60
 
+# What later versions of the specification, and the threads proposal, put where 2.0 has nothing.
+# A shared memory has a maximum, so the flags 2 and 6 mean nothing to anybody.
+_LATER_LIMITS = {
+    3: "shared memory (threads)",  # or a shared table
+    4: "64-bit addresses (memory64)",
+    5: "64-bit addresses (memory64)",
+    7: "shared memory (threads) with 64-bit addresses (memory64)",
+}
+_LATER_TYPES = {
+    0x63: "typed references",
+    0x64: "typed references",
+    0x69: "exception handling (the type exnref)",
+    0x6A: "garbage collection (the type arrayref)",
+    0x6B: "garbage collection (the type structref)",
+    0x6C: "garbage collection (the type i31ref)",
+    0x6D: "garbage collection (the type eqref)",
+    0x6E: "garbage collection (the type anyref)",
+    0x71: "garbage collection (the type nullref)",
+    0x72: "garbage collection (the type nullexternref)",
+    0x73: "garbage collection (the type nullfuncref)",
+    0x74: "exception handling (the type nullexnref)",
+}
+
 
 class Reader:
-    """Reads ``data[pos:end]`` from front to back. All methods raise MalformedModule."""
+    """Reads ``data[pos:end]`` from front to back. All methods raise MalformedModule.
+
+    Those that read types raise UnsupportedFeature for what only later versions know.
+    """
 
     __slots__ = ("data", "end", "pos")
 
@@ -91,6 +117,7 @@ class Reader:
         """Read a value type."""
         valtype = VALTYPE_BY_BYTE.get(self.type_byte())
         if valtype is None:
+            self._refuse_later_type()
             raise MalformedModule("malformed value type", self.pos - 1)
         return valtype
 
@@ -98,8 +125,15 @@ class Reader:
         """Read a reference type."""
         valtype = VALTYPE_BY_BYTE.get(self.type_byte())
         if valtype is None or not valtype.is_reference:
+            self._refuse_later_type()
             raise MalformedModule("malformed reference type", self.pos - 1)
         return valtype
+
+    def _refuse_later_type(self) -> None:
+        """Raise UnsupportedFeature if the byte just read is a type of later versions."""
+        what = _LATER_TYPES.get(self.data[self.pos - 1])
+        if what is not None:
+            raise UnsupportedFeature(what, offset=self.pos - 1)
 
     def result_type(self) -> tuple[ValType, ...]:
         """Read a vector of value types."""
@@ -114,6 +148,9 @@ class Reader:
 
     def limits(self) -> Limits:
         """Read limits: a one-bit flag, a minimum and, if the flag is set, a maximum."""
+        what = _LATER_LIMITS.get(self.data[self.pos]) if self.pos < self.end else None
+        if what is not None:
+            raise UnsupportedFeature(what, offset=self.pos)
         has_max, self.pos = read_unsigned(self.data, self.pos, self.end, 1)
         minimum = self.u32()
         return Limits(minimum, self.u32() if has_max else None)

@@ -218,7 +218,7 @@ MALFORMED = {
     "custom name beyond section": ("00 02  05 61", "length out of bounds", 10),
     "func type form": ("01 02  01  40", "malformed function type", 11),
     "func type form of 2 bytes": ("01 05  01  e0 7f 00 00", "integer representation too long", 11),
-    "value type": ("01 04  01  60 01 6e", "malformed value type", 13),
+    "value type": ("01 04  01  60 01 68", "malformed value type", 13),
     "count beyond the section": ("01 05  ff ff ff ff 0f", "unexpected end of section", 10),
     "import kind": ("02 05  01  00 00 04 00", "malformed import kind", 13),
     "export kind": ("07 04  01  00 04 00", "malformed export kind", 12),
@@ -362,3 +362,23 @@ def test_exceptions_are_refused_by_name() -> None:
     data = b.HEADER + b.section(13, b.vec(b"\x00\x00"))
     with pytest.raises(UnsupportedFeature, match="exception handling"):
         decode_module(data)
+
+
+LATER = {
+    "shared memory": ("05 04  01  03 01 02", r"shared memory \(threads\)", 11),
+    "64-bit memory": ("05 03  01  04 01", "memory64", 11),
+    "64-bit memory with a maximum": ("05 04  01  05 01 02", "memory64", 11),
+    "shared 64-bit memory": ("05 04  01  07 01 02", r"threads.*memory64", 11),
+    "imported shared memory": ("02 08  01  00 00  02  03 01 02 00", "threads", 14),
+    "64-bit table": ("04 04  01  70 04 01", "memory64", 12),
+    "exnref": ("01 05  01  60 01 69 00", "exception handling", 13),
+    "anyref": ("01 05  01  60 01 6e 00", "garbage collection", 13),
+    "typed reference": ("04 05  01  64 70 00 00", "typed references", 11),
+}
+
+
+@pytest.mark.parametrize(("sections", "what", "offset"), LATER.values(), ids=LATER)
+def test_later_features_are_refused_by_name(sections: str, what: str, offset: int) -> None:
+    with pytest.raises(UnsupportedFeature, match=what) as caught:
+        decode_module(b.HEADER + bytes.fromhex(sections))
+    assert caught.value.offset == offset
