@@ -131,7 +131,7 @@ sys.stdin.read()
 @pytest.mark.parametrize("state", ["idle", "busy"])
 def test_a_parent_that_is_killed_leaves_no_orphans(state: str, tmp_path: Path) -> None:
     script = tmp_path / "script.py"  # without a guard: nobody may import it again
-    script.write_text(SCRIPT.format(size=1 if state == "idle" else 200_000))
+    script.write_text(SCRIPT.format(size=1 if state == "idle" else 60_000))
     environment = os.environ | {"MVVM_JOBS": "1", "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
