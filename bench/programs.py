@@ -115,7 +115,7 @@ PROGRAMS: Final = (
             ("mlp", 1500, 150, 3),
         ),
     ),
-    _real(Build("sqlite", sqlite_sources), 60_000, 6_000, 300),
+    _real(Build("sqlite", sqlite_sources), 80_000, 8_000, 300),
     _lua("fib", 35, 30, 18),
     _lua("strings", 8_000, 800, 80),
     _lua("sort", 50_000, 5_000, 150),

@@ -95,7 +95,7 @@ static void change(const char *text, int times, int step)
 
 int main(int argc, char **argv)
 {
-    int rows = size_argument(argc, argv, 60000);
+    int rows = size_argument(argc, argv, 80000);
     uint64_t state = 1;
     check(sqlite3_open(":memory:", &db), "open");
     run("PRAGMA temp_store = MEMORY"); /* there is no folder for files */
