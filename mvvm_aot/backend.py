@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -178,21 +177,6 @@ def _with_target_functions(ir: str, target: Target) -> str:
     return f"{ir}\n{head}{_SWIZZLE[target.name]}\n  ret <16 x i8> %r\n}}\n"
 
 
-_PLAIN_CALL: Final = re.compile(
-    r"(call preserve_nonecc [^(]*\([a-z0-9]+)( [^[\n]*)$", re.MULTILINE | re.ASCII
-)
-
-
-def _with_marked_calls(ir: str) -> str:
-    """Give the first argument of each call without a record the attribute ``inreg``.
-
-    It means nothing to our calling convention. But LLVM's fast instruction selector, which takes
-    over functions that are not to be optimised, hands such calls on to the other one (as it does
-    those with a record). AArch64's would pass their arguments in the registers of C.
-    """
-    return _PLAIN_CALL.sub(r"\1 inreg\2", ir)
-
-
 def _parse(ir: str, target: Target, machine: llvm.TargetMachine) -> llvm.ModuleRef:
     """Parse and verify IR text, for a target."""
     with _converted_errors():
@@ -226,7 +210,7 @@ def _prepare(
     if mode is CodegenMode.PLAIN:
         # Operands that nobody needs stay what they are; else they may become any register.
         # (Functions with points are all noinline, which optnone demands.)
-        level, ir = 0, _with_marked_calls(ir.replace(" noinline ", " noinline optnone "))
+        level, ir = 0, ir.replace(" noinline ", " noinline optnone ")
     if _SWIZZLE_CALL in ir:
         named = target.features if features is None else features
         features = f"{named},{_SWIZZLE_FEATURES[target.name]}".lstrip(",")

@@ -89,16 +89,16 @@ def run_alternating(
             executable, target = programs[moves % len(programs)]
             snapshot = f"{folder}/{moves}.snap"
             setup = [*prelude, f"move {1 << moves // 2} {snapshot}"]
-            todo = [*lines[len(answers) :], "moves"]
+            remaining = [*lines[len(answers) :], "moves"]
             if resumed:
-                todo[0] = f"resume {todo[0].split()[1]} {resumed}"
-            got, ending = run_once(executable, target, [*setup, *todo], env)
+                remaining[0] = f"resume {remaining[0].split()[1]} {resumed}"
+            got, ending = run_once(executable, target, [*setup, *remaining], env)
             if got[: len(setup)] != ["ok"] * len(setup):
                 answers.append(f"setup: {[*got[: len(setup)], ending]}")
                 break
             got = got[len(setup) :]
             moved = bool(got) and got[-1].partition(";")[0] == _MOVED
-            if not moved and len(got) < len(todo):
+            if not moved and len(got) < len(remaining):
                 answers += [*got, ending]
                 break
             answers += got[:-1]

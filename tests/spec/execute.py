@@ -72,13 +72,13 @@ def run_lines(
     answers: dict[int, str] = {}
     crashed: set[int] = set()
     while len(crashed) <= MAX_CRASHES:
-        todo = [number for number in range(len(lines)) if number not in crashed]
-        got, ending = run_once(executable, target, [lines[number] for number in todo], env)
-        answers.update(zip(todo, got, strict=False))
-        if len(got) >= len(todo):
+        remaining = [number for number in range(len(lines)) if number not in crashed]
+        got, ending = run_once(executable, target, [lines[number] for number in remaining], env)
+        answers.update(zip(remaining, got, strict=False))
+        if len(got) >= len(remaining):
             break
-        crashed.add(todo[len(got)])
-        answers[todo[len(got)]] = ending
+        crashed.add(remaining[len(got)])
+        answers[remaining[len(got)]] = ending
         if ending.startswith(HANGS):  # another minute is not worth it
             break
     return [answers.get(number, "not run after a crash") for number in range(len(lines))]
