@@ -165,22 +165,44 @@ _SWIZZLE: Final = {
 }
 
 
-# What these functions demand of a CPU; without it LLVM would end the process.
-_SWIZZLE_FEATURES: Final = {"x86_64": "+ssse3", "aarch64": "+neon"}
+def _swizzle_by_lanes() -> str:
+    """Return the body of a swizzle for x86-64 without SSSE3: each lane, where it is asked for."""
+    lines, sum_ = [""], "zeroinitializer"
+    for lane in range(16):
+        splat = f"<16 x i32> {'zeroinitializer' if not lane else f'splat (i32 {lane})'}"
+        chosen = f"<16 x i1> %is{lane}, <16 x i8> %all{lane}, <16 x i8> {sum_}"
+        sum_ = "%r" if lane == 15 else f"%sum{lane}"
+        lines += [
+            f"%all{lane} = shufflevector <16 x i8> %a, <16 x i8> poison, {splat}",
+            f"%is{lane} = icmp eq <16 x i8> %s, splat (i8 {lane})",
+            f"{sum_} = select {chosen}",
+        ]
+    return "\n  ".join(lines)
 
 
-def _with_target_functions(ir: str, target: Target) -> str:
+def _with_target_functions(ir: str, target: Target, cpu: str | None, features: str | None) -> str:
     """Define what lowering leaves to the target, if the module uses it."""
     if _SWIZZLE_CALL not in ir:
         return ir
+    body = _SWIZZLE[target.name]
+    if target.name == "x86_64" and not _has_ssse3(target, cpu, features):
+        body = _swizzle_by_lanes()
     head = "define internal <16 x i8> @mvvm_swizzle(<16 x i8> %a, <16 x i8> %s) alwaysinline {"
-    return f"{ir}\n{head}{_SWIZZLE[target.name]}\n  ret <16 x i8> %r\n}}\n"
+    return f"{ir}\n{head}{body}\n  ret <16 x i8> %r\n}}\n"
+
+
+@functools.cache
+def _has_ssse3(target: Target, cpu: str | None, features: str | None) -> bool:
+    """Whether a CPU has ``pshufb``, for which LLVM would end the process on others."""
+    machine = _target_machine(target, 1, cpu, features)
+    has = target.features if features is None else features
+    return bool(_features_of(target, machine, cpu or target.cpu, has, ("ssse3",)))
 
 
 def _parse(ir: str, target: Target, machine: llvm.TargetMachine) -> llvm.ModuleRef:
     """Parse and verify IR text, for a target."""
     with _converted_errors():
-        module = llvm.parse_assembly(_with_target_functions(ir, target))
+        module = llvm.parse_assembly(ir)
         module.triple = target.triple
         module.data_layout = str(machine.target_data)
         module.verify()
@@ -211,12 +233,9 @@ def _prepare(
         # Operands that nobody needs stay what they are; else they may become any register.
         # (Functions with points are all noinline, which optnone demands.)
         level, ir = 0, ir.replace(" noinline ", " noinline optnone ")
-    if _SWIZZLE_CALL in ir:
-        named = target.features if features is None else features
-        features = f"{named},{_SWIZZLE_FEATURES[target.name]}".lstrip(",")
     # Code generation at level 0 lays out frames that round trips have shown not to be closed.
     machine = _target_machine(target, max(level, 1), cpu, features)
-    module = _parse(ir, target, machine)
+    module = _parse(_with_target_functions(ir, target, cpu, features), target, machine)
     _optimize(module, machine, level)
     return _repaired(module, target, machine), machine
 

@@ -60,6 +60,18 @@ def test_native_is_this_machines() -> None:
             resolve_cpu(crew, TARGETS[other], "native")
 
 
+def run_on(
+    target: str, cpu: str, executable: bytes, folder: Path
+) -> subprocess.CompletedProcess[str]:
+    """Run an executable on a CPU that the emulator plays."""
+    emulator = shutil.which(TARGETS[target].qemu) or shutil.which(f"{TARGETS[target].qemu}-static")
+    assert emulator is not None, f"{TARGETS[target].qemu} is needed: apt-get install qemu-user"
+    program = folder / "program"
+    program.write_bytes(executable)
+    program.chmod(0o755)
+    return subprocess.run([emulator, "-cpu", cpu, program], capture_output=True, text=True)
+
+
 @pytest.mark.parametrize(
     ("target", "cpu", "old", "missing"),
     [
@@ -70,13 +82,29 @@ def test_native_is_this_machines() -> None:
 def test_an_executable_says_what_the_machine_lacks(
     target: str, cpu: str, old: str, missing: str, tmp_path: Path
 ) -> None:
-    emulator = shutil.which(TARGETS[target].qemu) or shutil.which(f"{TARGETS[target].qemu}-static")
-    assert emulator is not None, f"{TARGETS[target].qemu} is needed: apt-get install qemu-user"
-    program = tmp_path / "program"
     data, _ = compile_module(WASM, Options(target, cpu=cpu), cache_folder())
-    program.write_bytes(data)
-    program.chmod(0o755)
-    done = subprocess.run([emulator, "-cpu", old, program], capture_output=True, text=True)
+    done = run_on(target, old, data, tmp_path)
     assert done.returncode == 71
     assert "this CPU lacks" in done.stderr and missing in done.stderr
-    assert subprocess.run([emulator, "-cpu", "max", program], check=False).returncode == 0
+    assert run_on(target, "max", data, tmp_path).returncode == 0
+
+
+SWIZZLES = """(module
+  (memory (export "memory") 1)
+  (data (i32.const 0) "abcdefghijklmnop") (data (i32.const 256) "abcdefghijklmnop")
+  (func (export "_start") (local $k i32)
+    (loop $next
+      (i8x16.swizzle (v128.load (i32.const 0)) (i8x16.add (i8x16.splat (local.get $k))
+        (v128.const i8x16 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)))
+      (if (v128.any_true (v128.xor (v128.load (local.get $k)))) (then unreachable))
+      (local.set $k (i32.add (local.get $k) (i32.const 1)))
+      (br_if $next (i32.lt_u (local.get $k) (i32.const 256))))))"""
+
+
+@pytest.mark.parametrize("opt_level", [0, 2])
+def test_a_swizzle_needs_nothing_that_the_cpu_lacks(opt_level: int, tmp_path: Path) -> None:
+    """Under the first x86-64: every lane number 0 to 255, in every lane."""
+    options = Options("x86_64", cpu="x86-64", opt_level=opt_level)
+    data, _ = compile_module(bytes(wasmtime.wat2wasm(SWIZZLES)), options, cache_folder())
+    done = run_on("x86_64", "qemu64,-ssse3,-sse4.1", data, tmp_path)
+    assert done.returncode == 0, done.stderr

@@ -79,14 +79,6 @@ def test_llvm_errors_are_converted() -> None:
         optimize_ir("define i32 @f() { ret i64 0 }", TARGETS["x86_64"])
 
 
-def test_swizzle_on_a_cpu_without_its_instruction() -> None:
-    text = lower(
-        """(module (func (param v128 v128) (result v128)
-          (i8x16.swizzle (local.get 0) (local.get 1))))"""
-    )
-    assert emit_object(text, TARGETS["x86_64"], cpu="x86-64")[:4] == b"\x7fELF"
-
-
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 @pytest.mark.parametrize(
     "body", ["(return_call $g)", "(return_call_indirect (type $t) (local.get 0))"]
