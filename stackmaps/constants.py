@@ -121,6 +121,8 @@ class _Interpreter:
     def step(self, step: Step, state: _Known) -> None:
         code = self.code.text[step.offset : step.offset + step.effects.size]
         actions = _CONSTANTS[self.machine.name](code)
+        if actions and self.is_relocated(step):  # the number in the code is not what it will be
+            actions = tuple(action for action in actions if isinstance(action, Pool))
         if not (actions or step.defs or step.effects.copies):
             return
         results: list[tuple[int, Bytes | None]] = []
@@ -152,6 +154,11 @@ class _Interpreter:
             if known is not None:
                 state.registers[register] = known
         self.store(step, stored, state)
+
+    def is_relocated(self, step: Step) -> bool:
+        """Whether the linker is going to change the instruction."""
+        places = range(step.offset, step.offset + step.effects.size)
+        return any(place in self.code.relocations for place in places)
 
     def forget(self, step: Step, state: _Known) -> None:
         """Drop every register of which any unit is written."""

@@ -333,6 +333,16 @@ def test_a_constant_in_a_slot_becomes_a_fill(
 
 
 @pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("value", ["@memory", "getelementptr (i8, ptr @memory, i64 8)"])
+def test_the_address_of_a_symbol_in_a_slot_is_no_constant(isa: str, value: str) -> None:
+    code = object_of(CONSTANT.format(type="ptr", value=value), isa)
+    layout = PointLayout(1, 16, ((0, I64, 0),), (), 0xFFFF_FFFF)
+    proof = proof_of(code, layout, known=signatures(m0_f1=CallShape(1)))
+    assert not proof.fills
+    assert "spill slot" in proof.findings[0].what
+
+
+@pytest.mark.parametrize("isa", ISAS)
 def test_two_constants_on_two_paths_are_a_finding(isa: str) -> None:
     ir = """
 define hidden preserve_nonecc void @m0_f1(i64 %n) #0 {
