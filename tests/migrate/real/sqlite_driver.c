@@ -1,5 +1,7 @@
-// A few hundred statements over a database file: tables, indices, joins, aggregates, transactions
-// that are rolled back, a trigger, a recursive query, vacuum. Prints the results.
+// A few thousand statements over a database file: tables, indices, joins, aggregates, transactions
+// that are rolled back, a trigger, a recursive query, blobs on overflow pages, sorts that spill to
+// temporary files, windows, vacuum; the second half of the rounds with a write-ahead log. Prints
+// the results, and how many statements were run.
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -7,6 +9,7 @@
 #include "sqlite3.h"
 
 static const char *const path = "/d/shop.db";
+static int statements;
 
 static int print_row(void *unused, int count, char **values, char **names)
 {
@@ -20,6 +23,7 @@ static int print_row(void *unused, int count, char **values, char **names)
 static void run(sqlite3 *db, const char *statement)
 {
     char *message = NULL;
+    statements++;
     if (sqlite3_exec(db, statement, print_row, NULL, &message) != SQLITE_OK) {
         printf("error: %s\n", message);
         sqlite3_free(message);
@@ -41,6 +45,7 @@ static void insert_orders(sqlite3 *db, int round)
         if (sqlite3_step(insert) != SQLITE_DONE)
             printf("error: %s\n", sqlite3_errmsg(db));
         sqlite3_reset(insert);
+        statements++;
     }
     sqlite3_finalize(insert);
 }
@@ -62,11 +67,73 @@ static void one_round(sqlite3 *db, int round)
     run(db, "INSERT INTO orders(customer, item, amount) VALUES(1, 999, 1)"); /* a foreign key */
 }
 
+/* With exclusive locking a write-ahead log needs no shared memory, which WASI does not have. It is
+   small enough to be written back in the midst of rounds. */
+static void use_log(sqlite3 *db)
+{
+    run(db, "PRAGMA locking_mode = EXCLUSIVE");
+    run(db, "PRAGMA journal_mode = WAL");
+    run(db, "PRAGMA wal_autocheckpoint = 60");
+}
+
+/* Read a blob by pieces and change it in place; return a hash of what was written. */
+static unsigned change_blob(sqlite3 *db, int id, unsigned hash)
+{
+    unsigned char piece[1000];
+    sqlite3_blob *blob;
+    if (sqlite3_blob_open(db, "main", "blobs", "data", id, 1, &blob) != SQLITE_OK)
+        printf("error: %s\n", sqlite3_errmsg(db));
+    for (int at = 0; at + (int)sizeof piece <= sqlite3_blob_bytes(blob); at += sizeof piece) {
+        sqlite3_blob_read(blob, piece, sizeof piece, at);
+        for (size_t k = 0; k < sizeof piece; k++)
+            hash = hash * 31 + (piece[k] ^= (unsigned char)(at >> 8));
+        sqlite3_blob_write(blob, piece, sizeof piece, at);
+    }
+    sqlite3_blob_close(blob);
+    return hash;
+}
+
+/* Blobs of up to 60 KB, changed, sorted, joined with themselves and numbered. */
+static void blobs(sqlite3 *db)
+{
+    unsigned hash = 0;
+    run(db, "CREATE TABLE blobs(id INTEGER PRIMARY KEY, size INT, data BLOB)");
+    run(db, "WITH RECURSIVE n(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < 40) "
+            "INSERT INTO blobs "
+            "SELECT k, k * 1500, CAST(printf('%.*c', k * 1500, char(64 + k)) AS BLOB) FROM n");
+    for (int id = 1; id <= 40; id++)
+        hash = change_blob(db, id, hash);
+    printf("blobs %08x\n", hash);
+    run(db, "SELECT id, size, length(data), hex(substr(data, -2)) FROM blobs "
+            "ORDER BY data DESC, id LIMIT 3");
+    run(db, "SELECT count(*), sum(a.size * b.id % 97) FROM blobs a JOIN blobs b "
+            "ON b.size >= a.size JOIN items i ON i.id = b.id WHERE a.data <= b.data");
+    run(db, "SELECT id, sum(size) OVER (ORDER BY size % 7, id ROWS 3 PRECEDING) AS s, "
+            "lag(id, 2) OVER (ORDER BY size % 7, id) FROM blobs ORDER BY s DESC, id LIMIT 4");
+}
+
+/* Sorts of some MB with little memory: runs are merged from files that are unlinked already. */
+static void big_sorts(sqlite3 *db)
+{
+    run(db, "PRAGMA cache_size = 20");
+    run(db, "CREATE TEMP TABLE numbers AS WITH RECURSIVE n(k) AS "
+            "(SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < 20000) "
+            "SELECT k, k * 7919 % 20011 AS r, printf('%0*d', 150 + k % 50, k) AS s FROM n");
+    run(db, "SELECT count(*), sum(at * r) FROM "
+            "(SELECT row_number() OVER (ORDER BY r DESC, s) AS at, r, s FROM numbers)");
+    run(db, "SELECT r, substr(s, -8) FROM "
+            "(SELECT r, s FROM numbers ORDER BY substr(s, -5), r LIMIT 19990, 9)");
+    run(db, "CREATE INDEX temp.by_text ON numbers(s, r)");
+    run(db, "SELECT count(*), length(min(s)), max(r) FROM "
+            "(SELECT DISTINCT substr(s, 3) AS s, r % 5000 AS r FROM numbers)");
+}
+
 int main(int argc, char **argv)
 {
     const int rounds = argc > 1 ? atoi(argv[1]) : 10;
     sqlite3 *db;
     unlink(path);
+    sqlite3_temp_directory = sqlite3_mprintf("/d");
     if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "unix-none") !=
         SQLITE_OK) {
         printf("cannot open: %s\n", sqlite3_errmsg(db));
@@ -87,14 +154,21 @@ int main(int argc, char **argv)
             "INSERT INTO items(name, price) SELECT 'item ' || k, 1.0 + k * k % 17 FROM n");
     for (int round = 0; round < rounds; round++) {
         printf("-- round %d\n", round);
+        if (round == rounds / 2)
+            use_log(db);
         one_round(db, round);
         fflush(stdout);
     }
     run(db, "SELECT what, count(*), sum(n) FROM log GROUP BY what");
     run(db, "SELECT name, round(price, 6), rank() OVER (ORDER BY price DESC) FROM items LIMIT 8");
+    blobs(db);
+    big_sorts(db);
     run(db, "VACUUM");
+    run(db, "PRAGMA wal_checkpoint(TRUNCATE)");
     run(db, "PRAGMA integrity_check");
     run(db, "SELECT upper(name), length(name), hex(substr(name, 1, 4)) FROM customers LIMIT 3");
-    sqlite3_close(db);
+    if (sqlite3_close(db) != SQLITE_OK)
+        printf("error: not closed\n");
+    printf("%d statements\n", statements);
     return 0;
 }
