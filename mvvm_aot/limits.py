@@ -80,8 +80,12 @@ class Limits:
             raise self._error(vf, f"a function with {count} {what}, more than {limit}")
 
     def _error(self, vf: ValidatedFunction, feature: str) -> UnsupportedFeature:
-        name = self.module.func_name(vf.func_index)
-        return UnsupportedFeature(feature, func_index=vf.func_index, func_name=name)
+        module, func_index = self.module, vf.func_index
+        function = module.functions[func_index - module.num_imported_funcs]
+        name = module.func_name(func_index)
+        return UnsupportedFeature(
+            feature, func_index=func_index, offset=function.offset, func_name=name
+        )
 
 
 def _measure(scan: Scan) -> tuple[int, int]:

@@ -60,10 +60,13 @@ class _ModuleDecoder:
         self.imports: tuple[Import, ...] = ()
         self.type_indices: tuple[int, ...] = ()  # of the functions defined here
         self.tables: tuple[TableType, ...] = ()
+        self.table_offsets: list[int] = []
         self.memories: tuple[MemType, ...] = ()
+        self.memory_offsets: list[int] = []
         self.globals: tuple[Global, ...] = ()
         self.exports: tuple[Export, ...] = ()
         self.start: int | None = None
+        self.start_offset: int | None = None
         self.elems: tuple[Elem, ...] = ()
         self.data_count: int | None = None
         self.functions: tuple[Function, ...] = ()
@@ -118,7 +121,10 @@ class _ModuleDecoder:
             memories=self.memories,
             globals=self.globals,
             exports=self.exports,
+            table_offsets=tuple(self.table_offsets),
+            memory_offsets=tuple(self.memory_offsets),
             start=self.start,
+            start_offset=self.start_offset,
             elems=self.elems,
             datas=self.datas,
             data_count=self.data_count,
@@ -222,13 +228,21 @@ class _ModuleDecoder:
 
     def table_section(self) -> None:
         """Decode section 4."""
-        reader = self.reader
-        self.tables = tuple(reader.table_type() for _ in range(reader.count()))
+        self.tables = tuple(self.table_entry() for _ in range(self.reader.count()))
+
+    def table_entry(self) -> TableType:
+        """Decode one table."""
+        self.table_offsets.append(self.reader.pos)
+        return self.reader.table_type()
 
     def memory_section(self) -> None:
         """Decode section 5."""
-        reader = self.reader
-        self.memories = tuple(reader.mem_type() for _ in range(reader.count()))
+        self.memories = tuple(self.memory_entry() for _ in range(self.reader.count()))
+
+    def memory_entry(self) -> MemType:
+        """Decode one memory."""
+        self.memory_offsets.append(self.reader.pos)
+        return self.reader.mem_type()
 
     def global_section(self) -> None:
         """Decode section 6."""
@@ -259,6 +273,7 @@ class _ModuleDecoder:
 
     def start_section(self) -> None:
         """Decode section 8: a func_index."""
+        self.start_offset = self.reader.pos
         self.start = self.reader.u32()
 
     def elem_section(self) -> None:
@@ -323,7 +338,8 @@ class _ModuleDecoder:
         size = reader.length()
         start = reader.pos
         reader.end = start + size
-        local_runs = self.local_runs()
+        func_index = self.num_imported_funcs + own_index
+        local_runs = self.local_runs(func_index)
         instrs, reader.pos, data_use = decode_expr(self.data, reader.pos, reader.end, self.types)
         if reader.pos != reader.end:
             raise MalformedModule(
@@ -332,12 +348,11 @@ class _ModuleDecoder:
         reader.end = section_end
         if self.data_use is None:
             self.data_use = data_use
-        func_index = self.num_imported_funcs + own_index
         # Too many bodies are an error that decode() reports, after errors in the sections.
         type_index = self.type_indices[own_index] if own_index < len(self.type_indices) else 0
         return Function(func_index, type_index, local_runs, tuple(instrs), start, reader.pos)
 
-    def local_runs(self) -> LocalRuns:
+    def local_runs(self, func_index: int) -> LocalRuns:
         """Decode a function's locals without unfolding them."""
         reader = self.reader
         start = reader.pos
@@ -347,7 +362,9 @@ class _ModuleDecoder:
             raise MalformedModule("too many locals", start)
         if total > MAX_LOCALS:
             raise UnsupportedFeature(
-                f"a function with {total} locals, more than {MAX_LOCALS}", offset=start
+                f"a function with {total} locals, more than {MAX_LOCALS}",
+                func_index=func_index,
+                offset=start,
             )
         return runs
 

@@ -89,11 +89,13 @@ class CodeValidator:
         """Validate a function whose type index is valid. Raises InvalidModule."""
         func_type = self.context.types[function.type_index]
         body = Frame(BY_TEXT["block"], FuncType((), func_type.results), -1, func_type.results)
+        state: OperandState | None = None
         try:
             local_types = self._locals(func_type, function.local_runs)
             state = OperandState(self.context, func_type, local_types, function.instrs, [body])
             _check_body(state)
         except RuleBrokenError as error:
+            assert state is not None, "only bodies break rules"
             instr = function.instrs[state.position]
             name = self.context.module.func_name(function.func_index)
             raise InvalidModule(
@@ -102,7 +104,10 @@ class CodeValidator:
         except UnsupportedFeature as error:
             name = self.context.module.func_name(function.func_index)
             raise UnsupportedFeature(
-                error.feature, func_index=function.func_index, func_name=name
+                error.feature,
+                func_index=function.func_index,
+                offset=function.offset if state is None else function.instrs[state.position][0],
+                func_name=name,
             ) from None
         return ValidatedFunction(
             func_index=function.func_index,
@@ -171,6 +176,6 @@ def _check_body(state: OperandState) -> None:
                 RULES[op](state, index, op, imm)
             else:
                 check_plain(state, op, imm)
-    except RuleBrokenError:
+    except (RuleBrokenError, UnsupportedFeature):
         state.position = index
         raise

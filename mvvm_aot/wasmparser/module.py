@@ -186,7 +186,11 @@ class NameSection:
 
 @dataclass(frozen=True, eq=False)
 class Module:
-    """A decoded module. Compared by identity; ``sha256`` tells whether two are the same file."""
+    """A decoded module. Compared by identity; ``sha256`` tells whether two are the same file.
+
+    ``table_offsets``, ``memory_offsets`` and ``start_offset``: where the tables and memories that
+    are defined here and the start section's index stand in the module file.
+    """
 
     raw: bytes = field(repr=False)
     types: tuple[FuncType, ...] = ()
@@ -196,7 +200,10 @@ class Module:
     memories: tuple[MemType, ...] = ()
     globals: tuple[Global, ...] = ()
     exports: tuple[Export, ...] = ()
+    table_offsets: tuple[int, ...] = field(default=(), repr=False)
+    memory_offsets: tuple[int, ...] = field(default=(), repr=False)
     start: int | None = None
+    start_offset: int | None = None
     elems: tuple[Elem, ...] = field(default=(), repr=False)
     datas: tuple[Data, ...] = field(default=(), repr=False)
     data_count: int | None = None

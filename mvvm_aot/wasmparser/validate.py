@@ -102,15 +102,16 @@ def _check_type_indices(module: Module) -> None:
 
 
 def _check_tables_and_memories(module: Module) -> None:
-    for table in module.tables:
-        _check_table_limits(table.limits, None)
-    for memory in module.memories:
-        _check_memory_limits(memory.limits, None)
-    if len(module.all_memories) > 1:
-        raise InvalidModule("multiple memories: WebAssembly 2.0 allows one")
+    for table, offset in zip(module.tables, module.table_offsets, strict=True):
+        _check_table_limits(table.limits, offset)
+    for memory, offset in zip(module.memories, module.memory_offsets, strict=True):
+        _check_memory_limits(memory.limits, offset)
+    offsets = [item.offset for item in module.imported_memories] + [*module.memory_offsets]
+    if len(offsets) > 1:
+        raise InvalidModule("multiple memories: WebAssembly 2.0 allows one", offset=offsets[1])
 
 
-def _check_table_limits(limits: Limits, offset: int | None) -> None:
+def _check_table_limits(limits: Limits, offset: int) -> None:
     """Check a table's limits; that they fit 32 bits the decoder has made sure of."""
     if limits.max is not None and limits.min > limits.max:
         raise InvalidModule(
@@ -119,7 +120,7 @@ def _check_table_limits(limits: Limits, offset: int | None) -> None:
         )
 
 
-def _check_memory_limits(limits: Limits, offset: int | None) -> None:
+def _check_memory_limits(limits: Limits, offset: int) -> None:
     for pages in (limits.min, limits.max or 0):
         if pages > MAX_PAGES:
             raise InvalidModule(
@@ -188,9 +189,14 @@ def _check_start(module: Module) -> None:
     if module.start is None:
         return
     if module.start >= module.num_funcs:
-        raise InvalidModule(f"unknown function {module.start} as start function")
+        raise InvalidModule(
+            f"unknown function {module.start} as start function", offset=module.start_offset
+        )
     func_type = module.func_type(module.start)
     if func_type != FuncType((), ()):
         raise InvalidModule(
-            f"start function must have type [] -> [], not {func_type}", func_index=module.start
+            f"start function must have type [] -> [], not {func_type}",
+            func_index=module.start,
+            offset=module.start_offset,
+            func_name=module.func_name(module.start),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -138,6 +139,7 @@ def test_is_refused(name: str, size: int, words: str, tmp_path: Path) -> None:
     done = compiled(SHAPES[name](size), tmp_path, "obj")
     is_one_line(done, 69, words)
     assert "unsupported feature: " in done.stderr
+    assert re.search(r"\(function \d+.*, at byte offset 0x[0-9a-f]+\)", done.stderr), done.stderr
 
 
 def test_a_nest_that_ends_too_soon(tmp_path: Path) -> None:

@@ -55,8 +55,12 @@ def test_deep_operand_stack() -> None:
 
 def test_operand_stacks_that_would_take_gigabytes_to_record() -> None:
     pushes_and_calls = (b.I32_CONST + b"\0" + b.CALL + b"\0") * DEEP
-    with pytest.raises(UnsupportedFeature, match="operand stacks this deep"):
-        validate_instrs(pushes_and_calls + b.DROP * DEEP)
+    module = b.decode_func(pushes_and_calls + b.DROP * DEEP)
+    with pytest.raises(UnsupportedFeature, match="operand stacks this deep") as caught:
+        validate_module(module)
+    assert caught.value.func_index == 0
+    (place,) = (i for i in module.functions[0].instrs if i[0] == caught.value.offset)
+    assert place[1].text == "call"
 
 
 @pytest.mark.parametrize("first", [b.NOP, b.UNREACHABLE])
@@ -84,8 +88,11 @@ def test_functions_that_share_many_locals() -> None:
 
 def test_functions_with_too_many_different_locals() -> None:
     data = functions_with_locals([50_000 - index for index in range(2_000)])
-    with pytest.raises(UnsupportedFeature, match="more than 10000000 locals"):
-        validate_module(decode_module(data))
+    module = decode_module(data)
+    with pytest.raises(UnsupportedFeature, match="more than 10000000 locals") as caught:
+        validate_module(module)
+    (function,) = (f for f in module.functions if f.func_index == caught.value.func_index)
+    assert caught.value.offset == function.offset
 
 
 def functions_with_locals(counts: list[int]) -> bytes:

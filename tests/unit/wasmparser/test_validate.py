@@ -15,6 +15,8 @@ from mvvm_aot.wasmparser.rules import RULES
 from mvvm_aot.wasmparser.types import FuncType, ValType
 from mvvm_aot.wasmparser.validate import ValidatedFunction, ValidatedModule, validate_module
 
+from . import builder as b
+
 I32, I64, F32, F64 = ValType.I32, ValType.I64, ValType.F32, ValType.F64
 V128, FUNCREF, EXTERNREF = ValType.V128, ValType.FUNCREF, ValType.EXTERNREF
 
@@ -167,6 +169,38 @@ def test_invalid_module(fields: str, reason: str) -> None:
         validate_text(fields)
     assert caught.value.reason.startswith(reason)
     assert caught.value.exit_code == 65
+    assert caught.value.offset is not None
+
+
+# Sections in order, of which the last is wrong, how far behind its id, and the message.
+MISPLACED = {
+    "second table": ({b.TABLE: b.vec(b"p\0\0", b"p\1\2\1")}, 6, "size minimum must not be"),
+    "memory": ({b.MEMORY: b.vec(b"\1\2\1")}, 3, "size minimum must not be greater"),
+    "second memory": ({b.MEMORY: b.vec(b"\1\1\2", b"\0\0")}, 6, "multiple memories"),
+    "two imported memories": (
+        {b.IMPORT: b.vec(*[b.name("a") + b.name("b") + b"\2\0\0"] * 2)},
+        10,
+        "multiple memories",
+    ),
+    "unknown start function": ({b.START: b"\7"}, 2, "unknown function 7 as start function"),
+    "start function": (
+        {b.TYPE: b.vec(b.func_type(b.I32)), b.IMPORT: b.vec(b"\1a\1b\0\0"), b.START: b"\0"},
+        2,
+        "start function must have type [] -> [], not [i32] -> []",
+    ),
+}
+
+
+@pytest.mark.parametrize(("sections", "behind", "reason"), MISPLACED.values(), ids=MISPLACED)
+def test_an_error_outside_of_functions_says_where(
+    sections: dict[int, bytes], behind: int, reason: str
+) -> None:
+    *good, bad = (b.section(number, contents) for number, contents in sections.items())
+    before = b.HEADER + b"".join(good)
+    with pytest.raises(InvalidModule) as caught:
+        validate_module(decode_module(before + bad))
+    assert caught.value.reason.startswith(reason)
+    assert caught.value.offset == len(before) + behind
 
 
 def test_an_error_says_what_and_where() -> None:
