@@ -81,6 +81,8 @@ class Scan:
     loops: dict[int, LoopFlow]  # by the index of the ``loop`` instruction
     callees: frozenset[int]  # of direct calls, tail calls included
     indirect_types: frozenset[int]  # type_index of indirect calls, tail calls included
+    unlooped: frozenset[tuple[int, bool]]  # (func_index, False) or (type_index, True) of the calls
+    # that stand in no loop
     ref_funcs: frozenset[int]
     has_tail_calls: bool
     tail_callees: frozenset[int]  # of direct tail calls
@@ -100,7 +102,7 @@ class FunctionFlow:
 class _Frame:
     """An open block during the walk."""
 
-    __slots__ = ("else_", "end", "index", "kind", "sets", "targeted", "uses")
+    __slots__ = ("calls", "else_", "end", "index", "kind", "sets", "targeted", "uses")
 
     def __init__(self, index: int, kind: int, end: int, else_: int | None) -> None:
         self.index = index
@@ -110,6 +112,7 @@ class _Frame:
         self.targeted = False
         self.uses = 0
         self.sets = 0
+        self.calls: set[tuple[int, bool]] = set()  # outside of inner loops, as Scan.unlooped
 
 
 def scan_function(vf: ValidatedFunction) -> Scan:
@@ -126,6 +129,7 @@ class _Scanner:
         self.loops: dict[int, LoopFlow] = {}
         self.callees: set[int] = set()
         self.indirect_types: set[int] = set()
+        self.unlooped: set[tuple[int, bool]] = set()
         self.ref_funcs: set[int] = set()
         self.has_tail_calls = False
         self.tail_callees: set[int] = set()
@@ -162,6 +166,7 @@ class _Scanner:
             self.loops,
             frozenset(self.callees),
             frozenset(self.indirect_types),
+            frozenset(self.unlooped),
             frozenset(self.ref_funcs),
             self.has_tail_calls,
             frozenset(self.tail_callees),
@@ -184,10 +189,10 @@ class _Scanner:
             return self._end(index, alive=True)
         elif kind == _CALL:
             events.append((_CALL, index, imm))
-            self.callees.add(imm)
+            self._call(imm)
         elif kind == _CALL_INDIRECT:
             events.append((_CALL, index, None))
-            self.indirect_types.add(imm[0])
+            self._call_indirect(imm[0])
         elif kind == _REF_FUNC:
             self.ref_funcs.add(imm)
         elif kind in (BLOCK, LOOP, IF):
@@ -204,6 +209,14 @@ class _Scanner:
             return self._leave(kind, imm)
         return index + 1
 
+    def _call(self, func_index: int) -> None:
+        self.callees.add(func_index)
+        self.frames[-1].calls.add((func_index, False))
+
+    def _call_indirect(self, type_index: int) -> None:
+        self.indirect_types.add(type_index)
+        self.frames[-1].calls.add((type_index, True))
+
     def _leave(self, kind: int, imm: Any) -> int:
         """Record an instruction that never goes on to the next; return where code is reachable."""
         if kind == BR:
@@ -217,11 +230,11 @@ class _Scanner:
         else:
             self.events.append((_EXIT,))
             if kind == _RETURN_CALL:
-                self.callees.add(imm)
+                self._call(imm)
                 self.tail_callees.add(imm)
                 self.has_tail_calls = True
             elif kind == _RETURN_CALL_INDIRECT:
-                self.indirect_types.add(imm[0])
+                self._call_indirect(imm[0])
                 self.tail_types.add(imm[0])
                 self.has_tail_calls = True
         return self._skip()
@@ -242,10 +255,13 @@ class _Scanner:
             frame = frames.pop()
             self.events.append((END, frame.index, frame.kind))
             if not frames:
+                self.unlooped = frame.calls
                 return index + 1
             parent = frames[-1]
             parent.uses |= frame.uses
             parent.sets |= frame.sets
+            if frame.kind != LOOP or not frame.targeted:
+                parent.calls |= frame.calls
             if frame.kind == LOOP:
                 if frame.targeted:
                     self.loops[frame.index] = LoopFlow(uses=frame.uses, sets=frame.sets)

@@ -144,16 +144,21 @@ def _address_taken(module: Module, scans: Mapping[int, Scan]) -> set[int]:
 def _call_graph(
     module: Module, scans: Mapping[int, Scan]
 ) -> dict[int | FuncType, list[int | FuncType]]:
-    """Return caller -> callees; an indirect call goes by way of a node per function type."""
+    """Return caller -> callees; an indirect call goes by way of a node per function type.
+
+    Calls in loops are left out: who comes to one has passed the loop's poll.
+    """
     graph: dict[int | FuncType, list[int | FuncType]] = {}
     for func_index in sorted(_address_taken(module, scans)):
         if func_index in scans:
             graph.setdefault(module.func_type(func_index), []).append(func_index)
     for func_index, scan in scans.items():
         callees: list[int | FuncType] = [
-            callee for callee in sorted(scan.callees) if callee in scans
+            callee for callee, indirect in sorted(scan.unlooped) if not indirect and callee in scans
         ]
-        types = dict.fromkeys(module.types[index] for index in sorted(scan.indirect_types))
+        types = dict.fromkeys(
+            module.types[index] for index, indirect in sorted(scan.unlooped) if indirect
+        )
         callees += [func_type for func_type in types if func_type in graph]
         graph[func_index] = callees
     return graph
@@ -163,8 +168,8 @@ def _entry_polls(module: Module, scans: Mapping[int, Scan]) -> frozenset[int]:
     """Choose functions such that every cycle of calls goes through one of them.
 
     Each cycle has an edge that closes it in a depth-first search. Its target gets the poll, or
-    its source if the target stands for an indirect call. A loop in a cycle does not help: nobody
-    knows that it is entered.
+    its source if the target stands for an indirect call. A loop in a cycle helps only if it holds
+    the call: else nobody knows that it is entered.
     """
     graph = _call_graph(module, scans)
     polled: set[int] = set()

@@ -120,6 +120,7 @@ def _emit_call(fn: FunctionLowering, callee: str, func_type: FuncType, point: Po
     args = stack[len(stack) - count :]
     del stack[len(stack) - count :]
     if point is not None:
+        points.let_escape(fn)
         points.store_locals(fn, point.live & fn.dirty)
         points.send_home(fn, point.operands, len(stack))
     call = _call_text(fn, callee, func_type, args)

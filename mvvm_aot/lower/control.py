@@ -35,14 +35,15 @@ _BLOCK, _LOOP, _IF, _FUNCTION = "block", "loop", "if", "function"
 class Edge:
     """A branch to a label, as its source left things."""
 
-    __slots__ = ("block", "dirty", "line", "stack", "vals")
+    __slots__ = ("block", "dirty", "escaped", "line", "stack", "vals")
 
     def __init__(
-        self, block: str, vals: list[str | None], dirty: int, stack: list[Any], line: int
+        self, fn: FunctionLowering, vals: list[str | None], stack: list[Any], line: int
     ) -> None:
-        self.block = block
+        self.block = fn.block
+        self.dirty = fn.dirty
+        self.escaped = fn.escaped
         self.vals = vals
-        self.dirty = dirty
         self.stack = stack  # what stands at the target, its operands on top
         self.line = line  # the empty line before the branch
 
@@ -110,7 +111,7 @@ def _edge(fn: FunctionLowering, frame: Frame, vals: list[str | None] | None = No
     if vals is None:
         vals = [] if frame.kind == _FUNCTION else fn.vals[:]
     fn.lines.append("")
-    frame.edges.append(Edge(fn.block, vals, fn.dirty, operands, len(fn.lines) - 1))
+    frame.edges.append(Edge(fn, vals, operands, len(fn.lines) - 1))
 
 
 def _load_on_edge(fn: FunctionLowering, edge: Edge, llvm: str, slot: int) -> str:
@@ -139,6 +140,7 @@ def _join(fn: FunctionLowering, frame: Frame, live: int) -> None:
     edges = frame.edges
     fn.start_block(frame.label)
     fn.base = None
+    fn.escaped = all(edge.escaped for edge in edges)
     first = edges[0]
     fn.stack[:] = first.stack
     if frame.kind != _FUNCTION:
@@ -281,7 +283,7 @@ def _if(fn: FunctionLowering, imm: Any) -> int:
         other = f"{frame.label}e"
         fn.lines.append("")
         line = len(fn.lines) - 1
-        frame.entry = Edge(fn.block, fn.vals[:], fn.dirty, fn.stack[:], line)
+        frame.entry = Edge(fn, fn.vals[:], fn.stack[:], line)
     fn.lines.append(f"  br i1 {test}, label %{then}, label %{other}")
     fn.start_block(then)
     return fn.index + 1
@@ -294,6 +296,7 @@ def _start_else(fn: FunctionLowering, frame: Frame) -> int:
     fn.stack[:] = frame.entry.stack
     fn.vals[:] = frame.entry.vals
     fn.dirty = frame.entry.dirty
+    fn.escaped = frame.entry.escaped
     fn.base = None
     fn.start_block(f"{frame.label}e")
     return index + 1
@@ -324,6 +327,7 @@ def _loop(fn: FunctionLowering, imm: Any) -> int:
     chosen = bits_of(merged)
     values: list[str | None] = [fn.local(index) for index in chosen]
     if flow.has_points:
+        points.let_escape(fn)
         idle = flow.live & ~merged
         points.store_locals(fn, idle & fn.dirty)
         for index in bits_of(idle):
@@ -332,7 +336,7 @@ def _loop(fn: FunctionLowering, imm: Any) -> int:
         points.send_home(fn, fn.vf.stack_at[fn.index], frame.height)
     frame.label = fn.new_label()
     params = fn.stack[frame.height :]
-    frame.entry = Edge(fn.block, values, fn.dirty, params, 0)
+    frame.entry = Edge(fn, values, params, 0)
     fn.lines.append(f"  br label %{frame.label}")
     fn.start_block(frame.label)
     fn.lines.append("")

@@ -20,7 +20,7 @@ from mvvm_aot.abi import HELPERS, TRAP_CODES
 from mvvm_aot.errors import UnsupportedFeature
 from mvvm_aot.plan import ENTRY, FunctionPlan, split_params
 from mvvm_aot.wasmparser.opcodes import BY_TEXT, Op
-from mvvm_aot.wasmparser.types import ResultType
+from mvvm_aot.wasmparser.types import ResultType, ValType
 from mvvm_aot.wasmparser.validated import ValidatedFunction
 
 from . import control, ir, points
@@ -29,6 +29,7 @@ from .memory import LOADS, MEMORY_OPS, STORES, address
 from .names import LLVM_TYPES, ZEROS, Names, definition
 from .numeric import BINARY, COMPARE, SPECIAL, UNARY, f32_literal, f64_literal
 from .vector import VECTOR_OPS
+from .vector_values import V128
 
 # Shapes, the most frequent first.
 (
@@ -44,12 +45,14 @@ from .vector import VECTOR_OPS
     _UNARY,
     _CONTROL,
     _MEMORY,
+    _VECTOR,
     _CALL,
     _OTHER,
-) = range(14)
+) = range(15)
 
 _CONST_F32, _CONST_F64 = BY_TEXT["f32.const"], BY_TEXT["f64.const"]
 _DROP, _NOP = BY_TEXT["drop"], BY_TEXT["nop"]
+_V128: Final = (ValType.V128,)
 _TESTS: Final = {BY_TEXT[text] for text in ("br_if", "if", "i32.eqz")}
 
 
@@ -71,7 +74,7 @@ def _shapes() -> dict[Op, tuple[int, Any]]:
         (_UNARY, UNARY),
         (_CONTROL, control.CONTROL_OPS),
         (_MEMORY, MEMORY_OPS),
-        (_MEMORY, VECTOR_OPS),
+        (_VECTOR, VECTOR_OPS),
         (_CALL, CALL_OPS),
     )
     for shape, table in tables:
@@ -101,6 +104,7 @@ class FunctionLowering:
         self.vals: list[str | None] = [None] * len(vf.locals)
         self.nones: list[str | None] = [None] * len(vf.locals)
         self.dirty = 0
+        self.escaped = False  # whether the homes' address has, see points.py
         self.base: str | None = None  # of linear memory, where it has been loaded
         self.boolean: str | None = None  # an i1 on top of the stack that stands for an i32
         self.strip_end = 0  # index of the end of the strip (loops.py) that we are in, or were
@@ -236,6 +240,8 @@ class FunctionLowering:
         self.lines += [definition(symbol, vf.type, attributes, linkage), "entry:"]
         if self.plan.num_homes:
             points.define_homes(self)
+            if self.names.careful:
+                self.lines.append(f"  %hidden = alloca {V128}, align 16")
         self._parameters()
         if ENTRY in self.plan.points:
             points.entry_poll(self)
@@ -310,8 +316,21 @@ class FunctionLowering:
                 index = row(self, imm)
             elif shape in (_MEMORY, _CALL):
                 row(self, imm)
+            elif shape == _VECTOR:
+                row(self, imm)
+                if self.names.careful and self.plan.num_homes and op.results == _V128:
+                    self._hide(stack)
             else:
                 self._other(op, imm)
+
+    def _hide(self, stack: list[Any]) -> None:
+        """Hide from LLVM where the v128 on top of the stack comes from, in careful code.
+
+        Who uses it cannot tell LLVM then that some of its lanes do not matter: for such lanes it
+        takes any register's contents, and no proof could tell.
+        """
+        self.lines.append(f"  store volatile {V128} {stack[-1]}, ptr %hidden, align 16")
+        stack[-1] = self.emit(f"load volatile {V128}, ptr %hidden, align 16")
 
     def _load(self, row: tuple[str, str, str], offset: int) -> None:
         memory_type, before, behind = row

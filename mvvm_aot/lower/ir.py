@@ -28,6 +28,9 @@ SPILL: Final = ", !tbaa !6"
 UNLIKELY: Final = ", !prof !7"
 LIKELY: Final = ", !prof !8"
 
+# The homes' address becomes known to the world.
+ESCAPE: Final = f'  call void asm sideeffect "", "*m"(ptr elementtype([0 x i64]) %homes) {KEEP}'
+
 STATEPOINT_ID: Final = 0x4D56_564D  # "MVVM": tells our records from any others
 
 _FRAME = (

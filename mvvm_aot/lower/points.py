@@ -1,9 +1,12 @@
 """Points and homes: what makes a frame closed (docs/internals.md, section 2; DESIGN.md).
 
 Before a call that is a point, what is live and not at home is stored to its slots; behind it,
-values are loaded from there. The slots' address has escaped to an ``asm`` at the entry, so LLVM
+values are loaded from there. The slots' address has escaped to an ``asm`` before, so LLVM
 must expect any callee to change them, and cannot carry anything derived from an old value over
 the call. The "deopt" operands make it write a record for the return address.
+
+The ``asm`` stands as late as possible (outside of loops): on paths without a point LLVM then needs
+no frame at all. Its operand is the memory itself, so that no register is set to the address.
 """
 
 from __future__ import annotations
@@ -21,11 +24,15 @@ if TYPE_CHECKING:
 
 
 def define_homes(fn: FunctionLowering) -> None:
-    """Allocate the home slots and let their address escape."""
-    fn.lines += [
-        f"  %homes = alloca [{fn.plan.num_homes} x i64], align 16",
-        '  call void asm sideeffect "", "r"(ptr %homes) ' + ir.NOUNWIND,
-    ]
+    """Allocate the home slots."""
+    fn.lines.append(f"  %homes = alloca [{fn.plan.num_homes} x i64], align 16")
+
+
+def let_escape(fn: FunctionLowering) -> None:
+    """Let the home slots' address escape, unless it has on every path to here."""
+    if not fn.escaped:
+        fn.escaped = True
+        fn.lines.append(ir.ESCAPE)
 
 
 def slot_pointer(fn: FunctionLowering, slot: int) -> str:
@@ -108,7 +115,9 @@ def poll(fn: FunctionLowering, point: Point, in_registers: list[int], params: in
     ``in_registers``: live locals that have values; other live locals are at home. The top
     ``params`` operands (a loop's parameters) have values, those below are at home.
     """
-    flag = fn.emit(f"load atomic i32, ptr @mvvm_flag monotonic, align 4{ir.CONTEXT}")
+    let_escape(fn)
+    # Of an atomic load x86-64's code generator makes an instruction of its own.
+    flag = fn.emit(f"load volatile i32, ptr @mvvm_flag, align 4{ir.CONTEXT}")
     test = fn.emit(f"icmp ne i32 {flag}, 0")
     leave, go = fn.new_label(), fn.new_label()
     fn.lines.append(f"  br i1 {test}, label %{leave}, label %{go}{ir.UNLIKELY}")

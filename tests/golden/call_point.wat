@@ -10,9 +10,9 @@
 ;; define hidden preserve_nonecc double @m0_f1(i32 %p0, i64 %p1, double %p2) #1 {
 ;; entry:
 ;;   %homes = alloca [2 x i64], align 16
-;;   call void asm sideeffect "", "r"(ptr %homes) #5
 ;;   %1 = fadd double %p2, 0x3FF8000000000000
 ;;   %2 = trunc i64 %p1 to i32
+;;   call void asm sideeffect "", "*m"(ptr elementtype([0 x i64]) %homes) #6
 ;;   store i32 %p0, ptr %homes, align 8, !tbaa !1
 ;;   %3 = getelementptr i8, ptr %homes, i64 8
 ;;   store double %1, ptr %3, align 8, !tbaa !1

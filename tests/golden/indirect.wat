@@ -5,7 +5,6 @@
 ;; define hidden preserve_nonecc i32 @m0_f0(i32 %p0) #1 {
 ;; entry:
 ;;   %homes = alloca [1 x i64], align 16
-;;   call void asm sideeffect "", "r"(ptr %homes) #5
 ;;   %1 = load i32, ptr getelementptr (i8, ptr @m0_tables, i64 8), align 4, !tbaa !5
 ;;   %2 = icmp uge i32 %p0, %1
 ;;   br i1 %2, label %trap7, label %b3, !prof !7
@@ -22,6 +21,7 @@
 ;;   unreachable
 ;; b10:
 ;;   %12 = load ptr, ptr %6, align 16, !tbaa !5
+;;   call void asm sideeffect "", "*m"(ptr elementtype([0 x i64]) %homes) #6
 ;;   %13 = call preserve_nonecc i32 %12(i32 7) #2 [ "deopt"(i32 0, i32 35, ptr %homes) ]
 ;;   ret i32 %13
 ;; trap7:

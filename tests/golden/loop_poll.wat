@@ -8,13 +8,13 @@
 ;; define hidden preserve_nonecc i64 @m0_f0(i32 %p0, i64 %p1) #1 {
 ;; entry:
 ;;   %homes = alloca [2 x i64], align 16
-;;   call void asm sideeffect "", "r"(ptr %homes) #5
+;;   call void asm sideeffect "", "*m"(ptr elementtype([0 x i64]) %homes) #6
 ;;   %1 = getelementptr i8, ptr %homes, i64 8
 ;;   store i64 %p1, ptr %1, align 8, !tbaa !1
 ;;   br label %b2
 ;; b2:
 ;;   %3 = phi i32 [ %p0, %entry ], [ %10, %b7 ]
-;;   %4 = load atomic i32, ptr @mvvm_flag monotonic, align 4, !tbaa !2
+;;   %4 = load volatile i32, ptr @mvvm_flag, align 4, !tbaa !2
 ;;   %5 = icmp ne i32 %4, 0
 ;;   br i1 %5, label %b6, label %b7, !prof !7
 ;; b6:

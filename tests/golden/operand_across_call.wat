@@ -7,8 +7,8 @@
 ;; define hidden preserve_nonecc i64 @m0_f1(i64 %p0) #1 {
 ;; entry:
 ;;   %homes = alloca [1 x i64], align 16
-;;   call void asm sideeffect "", "r"(ptr %homes) #5
 ;;   %1 = mul i64 %p0, 3
+;;   call void asm sideeffect "", "*m"(ptr elementtype([0 x i64]) %homes) #6
 ;;   store i64 %1, ptr %homes, align 8, !tbaa !1
 ;;   %2 = call preserve_nonecc i64 @m0_f0() #2 [ "deopt"(i32 1, i32 45, ptr %homes) ]
 ;;   %3 = load i64, ptr %homes, align 8, !tbaa !1

@@ -10,8 +10,8 @@
 ;; define hidden preserve_nonecc i32 @m0_f0(i32 %p0) #1 {
 ;; entry:
 ;;   %homes = alloca [1 x i64], align 16
-;;   call void asm sideeffect "", "r"(ptr %homes) #5
-;;   %1 = load atomic i32, ptr @mvvm_flag monotonic, align 4, !tbaa !2
+;;   call void asm sideeffect "", "*m"(ptr elementtype([0 x i64]) %homes) #6
+;;   %1 = load volatile i32, ptr @mvvm_flag, align 4, !tbaa !2
 ;;   %2 = icmp ne i32 %1, 0
 ;;   br i1 %2, label %b3, label %b4, !prof !7
 ;; b3:
@@ -36,13 +36,13 @@
 ;; define hidden preserve_nonecc i32 @m0_f1(i32 %p0) #1 {
 ;; entry:
 ;;   %homes = alloca [1 x i64], align 16
-;;   call void asm sideeffect "", "r"(ptr %homes) #5
 ;;   %1 = icmp eq i32 %p0, 0
 ;;   br i1 %1, label %b3, label %b2e
 ;; b3:
 ;;   br label %b2
 ;; b2e:
 ;;   %4 = sub i32 %p0, 1
+;;   call void asm sideeffect "", "*m"(ptr elementtype([0 x i64]) %homes) #6
 ;;   %5 = call preserve_nonecc i32 @m0_f0(i32 %4) #2 [ "deopt"(i32 1, i32 58, ptr %homes) ]
 ;;   br label %b2
 ;; b2:

@@ -10,13 +10,13 @@
 ;; define hidden preserve_nonecc i32 @m0_f0(i32 %p0, i32 %p1) #1 {
 ;; entry:
 ;;   %homes = alloca [3 x i64], align 16
-;;   call void asm sideeffect "", "r"(ptr %homes) #5
+;;   call void asm sideeffect "", "*m"(ptr elementtype([0 x i64]) %homes) #6
 ;;   br label %b1
 ;; b1:
 ;;   %2 = phi i32 [ %p0, %entry ], [ %38, %b41 ]
 ;;   %3 = phi i32 [ %p1, %entry ], [ %17, %b41 ]
 ;;   %4 = phi i32 [ 0, %entry ], [ %37, %b41 ]
-;;   %5 = load atomic i32, ptr @mvvm_flag monotonic, align 4, !tbaa !2
+;;   %5 = load volatile i32, ptr @mvvm_flag, align 4, !tbaa !2
 ;;   %6 = icmp ne i32 %5, 0
 ;;   br i1 %6, label %b7, label %b8, !prof !7
 ;; b7:
