@@ -11,7 +11,7 @@ so that whatever is live at some place is live (or written) on every path to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -71,6 +71,7 @@ class LoopFlow:
     uses: int = 0  # locals that the body names
     sets: int = 0  # locals that it writes
     has_points: bool = False  # of its own, or in its body
+    has_calls: bool = False  # that are points
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,12 +278,12 @@ class _Scanner:
 
 
 def analyze_function(
-    scan: Scan, num_locals: int, is_point: Callable[[int | None], bool], *, polls: bool
+    scan: Scan, num_locals: int, is_point: Callable[[int | None], bool], polled: Container[int]
 ) -> FunctionFlow:
     """Solve the dataflow equations.
 
     ``is_point`` tells whether a call of a function (None: an indirect call) is a point;
-    ``polls``: whether each loop with a back edge has one. Completes ``scan.loops`` in place.
+    ``polled``: the loops that have a poll. Completes ``scan.loops`` in place.
     """
     flow = FunctionFlow(0, {}, {}, scan.loops)
     for number in range(MAX_PASSES + 1):
@@ -293,7 +294,7 @@ def analyze_function(
         entry, changed = _pass(scan, flow, frozen)
         if not changed or frozen:
             break
-    _mark_points(scan, is_point, polls)
+    _mark_points(scan, is_point, polled)
     return FunctionFlow(entry, flow.after_call, flow.after_end, scan.loops)
 
 
@@ -347,23 +348,26 @@ def _pass(scan: Scan, flow: FunctionFlow, frozen: bool) -> tuple[int, bool]:
     return live, changed
 
 
-def _mark_points(scan: Scan, is_point: Callable[[int | None], bool], polls: bool) -> None:
-    """Set ``has_points`` of each loop that polls or has a point in its body."""
+def _mark_points(
+    scan: Scan, is_point: Callable[[int | None], bool], polled: Container[int]
+) -> None:
+    """Set ``has_points`` of each loop that polls or has a point in its body, and ``has_calls``."""
     if not scan.loops:
         return
     open_blocks: list[LoopFlow | None] = []
-    inside: list[bool] = [False]
+    inside: list[tuple[bool, bool]] = [(False, False)]  # points, calls
     for event in scan.events:
         kind = event[0]
         if kind == _CALL:
-            inside[-1] = inside[-1] or is_point(event[2])
+            if is_point(event[2]):
+                inside[-1] = (True, True)
         elif kind in (BLOCK, LOOP, IF):
             loop = scan.loops.get(event[1]) if kind == LOOP else None
             open_blocks.append(loop)
-            inside.append(loop is not None and polls)
+            inside.append((loop is not None and event[1] in polled, False))
         elif kind == END and open_blocks:
             loop = open_blocks.pop()
-            found = inside.pop()
+            found, calls = inside.pop()
             if loop is not None:
-                loop.has_points = found
-            inside[-1] = inside[-1] or found
+                loop.has_points, loop.has_calls = found, calls
+            inside[-1] = (inside[-1][0] or found, inside[-1][1] or calls)

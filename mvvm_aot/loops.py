@@ -1,4 +1,4 @@
-"""Which loops can be strip-mined: FunctionFlow + instructions -> Strips (DESIGN.md, section 3).
+"""Loops that need few polls or none: instructions -> Strips, bounded loops (DESIGN.md, section 3).
 
 A poll in every iteration keeps LLVM from vectorising a loop. An innermost loop that counts a
 local up or down to a fixed end is run in chunks of at most CHUNK iterations instead, with a poll
@@ -10,13 +10,17 @@ between chunks. It must have the shape that compilers give such loops::
       local.get end   i32.ne   br_if 0
     end
 
-where the end may be a constant, stand on the other side, or be missing (it is 0), and the write of
-x may come earlier in the loop, as long as nothing inside the loop can jump over it.
+where the end may be a constant, stand on the other side, or be missing (it is 0), the comparison
+may be any that counting this way ends, and the write of x may come earlier in the loop, as long as
+nothing inside the loop can jump over it.
+
+A loop of that shape is bounded if start and end are constants and all its iterations execute no
+more than MAX_WORK instructions, inner loops (which are bounded, too) included. It needs no poll.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,6 +30,7 @@ from .wasmparser.validated import ValidatedFunction
 CHUNK: Final = 4096
 # CHUNK steps must not come around to where they started: 2**32 / CHUNK steps, and then some.
 MAX_STEP: Final = 1 << 16
+MAX_WORK: Final = 1 << 16  # WebAssembly instructions: less than 0.1 ms
 
 _BY: Final = BY_TEXT
 _GET, _SET, _TEE = _BY["local.get"], _BY["local.set"], _BY["local.tee"]
@@ -35,14 +40,36 @@ _ADDS: Final = {_BY["i32.add"]: (32, 1), _BY["i64.add"]: (64, 1)} | {
     _BY["i32.sub"]: (32, -1),
     _BY["i64.sub"]: (64, -1),
 }
-_NOT_EQUAL: Final = {_BY["i32.ne"]: 32, _BY["i64.ne"]: 64}
+# comparison -> (LLVM's predicate, bits)
+_TESTS: Final = {
+    _BY[f"i{bits}.{text}"]: (predicate, bits)
+    for bits in (32, 64)
+    for text, predicate in (
+        ("ne", "ne"), ("lt_u", "ult"), ("lt_s", "slt"), ("le_u", "ule"), ("le_s", "sle"),
+        ("gt_u", "ugt"), ("gt_s", "sgt"), ("ge_u", "uge"), ("ge_s", "sge"),
+    )
+}  # fmt: skip
+_MIRRORED: Final = {"ne": "ne"} | {
+    f"{sign}{a}": f"{sign}{b}"
+    for sign in "us"
+    for a, b in (("lt", "gt"), ("le", "ge"), ("gt", "lt"), ("ge", "le"))
+}
+# What takes longer than an instruction should: never in a bounded loop.
+_LONG: Final = tuple(
+    _BY[text]
+    for text in (
+        "call", "call_indirect", "memory.copy", "memory.fill", "memory.init", "memory.grow",
+        "table.copy", "table.fill", "table.init", "table.grow",
+    )
+)  # fmt: skip
 _OPENERS: Final = (_BY["block"], _BY["loop"], _BY["if"])
 _END: Final = _BY["end"]
+_JOINS: Final = (_END, _BY["loop"], _BY["else"])
 
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """A loop that counts ``local`` by ``step`` until it equals its end."""
+    """A loop that counts ``local`` by ``step`` as long as a comparison with its end holds."""
 
     branch: int  # index of its br_if
     local: int
@@ -50,6 +77,7 @@ class Strip:
     step: int  # not 0
     end_local: int | None  # never written in the loop
     end_value: int  # if there is no such local
+    test: str = "ne"  # LLVM's predicate, of the local and its end, under which the loop goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +106,67 @@ def find_strips(
     return found
 
 
+def bounded_loops(vf: ValidatedFunction, loops: Set[int]) -> frozenset[int]:
+    """Return the loops that need no poll, by the index of their ``loop``.
+
+    ``loops``: those that have a back edge.
+    """
+    if not loops:
+        return frozenset()
+    instrs = vf.instrs
+    long = {index for index, instr in enumerate(instrs) if instr[1] in _LONG}
+    work: dict[int, int] = {}  # of each bounded loop
+    for loop in sorted(loops, reverse=True):  # inner ones first
+        strip = _match(vf, loop, frozenset(loops - work.keys()), long)
+        trips = None if strip is None else _trips(vf, loop, strip)
+        if trips is None:
+            continue
+        end = vf.end_of[loop]
+        total = end - loop
+        behind = loop
+        for inner in sorted(index for index in work if loop < index < end):
+            if inner > behind:
+                total += work[inner]
+                behind = vf.end_of[inner]
+        if trips * total <= MAX_WORK:
+            work[loop] = trips * total
+    return frozenset(work)
+
+
+def _trips(vf: ValidatedFunction, loop: int, strip: Strip) -> int | None:
+    """Return how many iterations a loop with constant start and end has."""
+    start = _start(vf, loop, strip.local)
+    if strip.end_local is not None or start is None:
+        return None
+    step, end = strip.step, strip.end_value
+    size = 1 << strip.bits
+    if strip.test == "ne":
+        trips, rest = divmod((end - start if step > 0 else start - end) % size, abs(step))
+        return trips if trips and not rest else None
+    if strip.test[0] == "u":
+        start, end = start % size, end % size
+    distance = end - start if step > 0 else start - end
+    if not strip.test.endswith("e"):
+        distance -= 1
+    trips = max(distance, 0) // abs(step) + 1
+    last = start + trips * step
+    low = 0 if strip.test[0] == "u" else -size // 2
+    return trips if low <= last < low + size else None  # else it wraps around, and goes on
+
+
+def _start(vf: ValidatedFunction, loop: int, local: int) -> int | None:
+    """Return the constant that a local holds whenever a loop is entered, if one is seen."""
+    instrs = vf.instrs
+    for index in range(loop - 1, 0, -1):
+        _, op, imm = instrs[index]
+        if op in _JOINS:
+            return None
+        if (op is _SET or op is _TEE) and imm == local:
+            _, before, value = instrs[index - 1]
+            return value if before in _CONSTS else None
+    return None
+
+
 def _match(
     vf: ValidatedFunction, loop: int, loops: frozenset[int], points: Container[int]
 ) -> Strip | None:
@@ -90,11 +179,13 @@ def _match(
     tail = _tail(vf, loop, end - 1)
     if tail is None:
         return None
-    local, end_local, end_value, bits = tail
+    local, end_local, end_value, bits, test = tail
     update = _scan(vf, loop, end, local, end_local, loops, points)
     if update is None or update.bits != bits or not 0 < abs(update.step) <= MAX_STEP:
         return None
-    return Strip(end - 1, local, bits, update.step, end_local, end_value)
+    if test != "ne" and ("l" if update.step > 0 else "g") != test[1]:
+        return None  # counts away from its end
+    return Strip(end - 1, local, bits, update.step, end_local, end_value, test)
 
 
 def _operand(instrs: tuple[Any, ...], index: int, loop: int) -> tuple[int, int | None, int] | None:
@@ -127,26 +218,28 @@ def _update_at(instrs: tuple[Any, ...], index: int, loop: int) -> _Update | None
     return _Update(index, target, bits, sign * step)
 
 
-def _tail(vf: ValidatedFunction, loop: int, branch: int) -> tuple[int, int | None, int, int] | None:
-    """Read the test before the branch: (counted local, end local, end constant, bits)."""
+def _tail(
+    vf: ValidatedFunction, loop: int, branch: int
+) -> tuple[int, int | None, int, int, str] | None:
+    """Read the test before the branch: (local, end local, end constant, bits, predicate)."""
     instrs = vf.instrs
-    op: Op = instrs[branch - 1][1]
-    if op not in _NOT_EQUAL:  # counts down to 0
-        found = _operand(instrs, branch - 1, loop)
-        if found is None or found[1] is None:
+    found = _TESTS.get(instrs[branch - 1][1])
+    if found is None:  # counts down to 0
+        value = _operand(instrs, branch - 1, loop)
+        if value is None or value[1] is None:
             return None
-        return found[1], None, 0, 32
+        return value[1], None, 0, 32, "ne"
     right = _operand(instrs, branch - 2, loop)
     left = None if right is None else _operand(instrs, right[0], loop)
     if right is None or left is None:
         return None
-    bits = _NOT_EQUAL[op]
-    for counted, other in ((left, right), (right, left)):
+    test, bits = found
+    for counted, other, predicate in ((left, right, test), (right, left, _MIRRORED[test])):
         local, end_local = counted[1], other[1]
         if local is None or local == end_local:
             continue
         if any(instrs[k][1] in (_SET, _TEE) and instrs[k][2] == local for k in range(loop, branch)):
-            return local, end_local, other[2], bits
+            return local, end_local, other[2], bits, predicate
     return None
 
 

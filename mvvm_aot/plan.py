@@ -1,9 +1,9 @@
 """Plan migration points: ValidatedModule -> PointPlan.
 
 A point is a place where a program can move to another machine (docs/internals.md, section 2):
-each call whose callee can be suspended, a poll at each loop header, and polls at the entries of
-enough functions to cut every cycle of the call graph. A function that reaches no point has none
-itself: its frames are never suspended.
+each call whose callee can be suspended, a poll in each loop that is not bounded (loops.py), and
+polls at the entries of enough functions to cut every cycle of the call graph. A function that
+reaches no point has none itself: its frames are never suspended.
 
 The plan also says where each value's home is: one slot per local that is live at some point, then
 one per operand stack position that is in use at some point; a v128 takes two, the first even.
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from . import abi
 from .limits import Limits
 from .liveness import FunctionFlow, Scan, analyze_function, scan_function
-from .loops import Strip, find_strips
+from .loops import Strip, bounded_loops, find_strips
 from .wasmparser.module import ExternKind, Module
 from .wasmparser.opcodes import BY_TEXT
 from .wasmparser.types import FuncType, ResultType, ValType
@@ -60,8 +60,8 @@ class FunctionPlan:
     has_tail_calls: bool = False
     tail_callees: frozenset[int] = frozenset()  # of direct tail calls
     tail_types: frozenset[int] = frozenset()  # type_index of indirect tail calls
-    # Loops that are to be strip-mined, or could be, if the function had points.
-    strips: Mapping[int, Strip] = field(default_factory=dict)
+    strips: Mapping[int, Strip] = field(default_factory=dict)  # loops.py: by index of the ``loop``
+    bounded: frozenset[int] = frozenset()  # loops that need no poll
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +106,12 @@ def plan_points(vm: ValidatedModule, *, migration: bool = True) -> PointPlan:
         limits.check_code(vf, scans[vf.func_index])
     polled: frozenset[int] = frozenset()
     suspendable: frozenset[int] = frozenset()
+    bounded = {
+        vf.func_index: bounded_loops(vf, scans[vf.func_index].loops.keys()) for vf in vm.functions
+    }
     if migration:
         polled = _entry_polls(module, scans)
-        suspendable = _suspendable(module, scans, polled)
+        suspendable = _suspendable(module, scans, bounded, polled)
 
     def is_point(func_index: int | None) -> bool:
         return migration and (func_index is None or func_index in suspendable)
@@ -116,12 +119,15 @@ def plan_points(vm: ValidatedModule, *, migration: bool = True) -> PointPlan:
     functions: dict[int, FunctionPlan] = {}
     for vf in vm.functions:
         scan = scans.pop(vf.func_index)
-        flow = analyze_function(scan, len(vf.locals), is_point, polls=migration)
+        polls = frozenset(scan.loops) - bounded[vf.func_index] if migration else frozenset()
+        flow = analyze_function(scan, len(vf.locals), is_point, polls)
         points: dict[int, Point] = {}
         if vf.func_index in suspendable:
-            points = _function_points(module, vf, flow, suspendable, vf.func_index in polled)
+            entry_poll = vf.func_index in polled
+            points = _function_points(module, vf, flow, suspendable, polls, entry_poll)
         limits.check_plan(vf, scan, flow, points.values())
-        function = functions[vf.func_index] = _with_homes(vf, points, flow, scan)
+        function = _with_homes(vf, points, flow, scan, bounded[vf.func_index])
+        functions[vf.func_index] = function
         limits.check_homes(vf, function.num_homes)
     return PointPlan(migration, functions, suspendable)
 
@@ -199,11 +205,18 @@ def _entry_polls(module: Module, scans: Mapping[int, Scan]) -> frozenset[int]:
 
 
 def _suspendable(
-    module: Module, scans: Mapping[int, Scan], polled: frozenset[int]
+    module: Module,
+    scans: Mapping[int, Scan],
+    bounded: Mapping[int, frozenset[int]],
+    polled: frozenset[int],
 ) -> frozenset[int]:
-    """Return the functions that reach a point: imports, loops, polls, indirect calls, callers."""
+    """Return the functions that reach a point: imports, polls, indirect calls, callers."""
     found = set(range(module.num_imported_funcs)) | polled
-    found |= {index for index, scan in scans.items() if scan.loops or scan.indirect_types}
+    found |= {
+        index
+        for index, scan in scans.items()
+        if scan.indirect_types or scan.loops.keys() - bounded[index]
+    }
     callers: dict[int, list[int]] = {}
     for func_index, scan in scans.items():
         for callee in scan.callees:
@@ -225,6 +238,7 @@ def _function_points(
     vf: ValidatedFunction,
     flow: FunctionFlow,
     suspendable: frozenset[int],
+    polls: frozenset[int],
     entry_poll: bool,
 ) -> dict[int, Point]:
     """Return a function's points by instruction index, in the order of the code."""
@@ -232,7 +246,7 @@ def _function_points(
     if entry_poll:
         body = module.functions[vf.func_index - module.num_imported_funcs]
         points[ENTRY] = Point(PointKind.POLL, body.offset, flow.entry, (), abi.CALLEE_POLL)
-    for index in sorted((*flow.loops, *flow.after_call)):
+    for index in sorted((*polls, *flow.after_call)):
         offset, op, imm = vf.instrs[index]
         operands = vf.stack_at[index]
         if op is _LOOP:
@@ -252,7 +266,11 @@ def _function_points(
 
 
 def _with_homes(
-    vf: ValidatedFunction, points: dict[int, Point], flow: FunctionFlow, scan: Scan
+    vf: ValidatedFunction,
+    points: dict[int, Point],
+    flow: FunctionFlow,
+    scan: Scan,
+    bounded: frozenset[int],
 ) -> FunctionPlan:
     """Give every local and operand position that is live at some point its slots."""
     live = 0
@@ -290,6 +308,7 @@ def _with_homes(
         scan.tail_callees,
         scan.tail_types,
         strips,
+        bounded,
     )
 
 

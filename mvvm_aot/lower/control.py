@@ -26,6 +26,7 @@ from .strips import Chunk, close_chunk, open_chunk
 
 if TYPE_CHECKING:
     from mvvm_aot.liveness import LoopFlow
+    from mvvm_aot.plan import Point
 
     from .function import FunctionLowering
 
@@ -63,6 +64,7 @@ class Frame:
         "index",
         "kind",
         "label",
+        "latch",
         "params",
         "phis",
         "results",
@@ -80,8 +82,10 @@ class Frame:
         # if: index of the else that is still ahead, and the state at its start
         self.else_: int | None = None
         self.entry: Edge | None = None
-        # loop: what the planner says, the empty line for phi nodes, (local or -1 - k, name, type)
+        # loop: what the planner says, the poll in its latch, the empty line for phi nodes,
+        # (local or -1 - k, name, type)
         self.flow: LoopFlow | None = None
+        self.latch: Point | None = None
         self.header = 0
         self.phis: list[tuple[int, str, str]] = []
         self.chunk: Chunk | None = None
@@ -226,8 +230,10 @@ def _go_on(fn: FunctionLowering, *, alive: bool) -> int:
 def _close(fn: FunctionLowering, frame: Frame, alive: bool) -> bool:
     """Emit a block's end; return whether anything reaches what is behind it."""
     if frame.kind == _LOOP:
-        if frame.flow is not None:
-            _fill_header(fn, frame)
+        if frame.latch is not None:
+            _poll_in_latch(fn, frame, frame.latch, alive)
+        elif frame.flow is not None:
+            _fill_header(fn, frame, frame.edges)
         return alive
     if frame.kind == _FUNCTION and not frame.edges:
         if alive:
@@ -317,28 +323,36 @@ def _end(fn: FunctionLowering, imm: Any) -> int:
 
 
 def _loop(fn: FunctionLowering, imm: Any) -> int:
-    """Open a loop: choose its phi nodes, send home what the body does not name, poll."""
+    """Open a loop: choose its phi nodes, send home what the body does not name, poll.
+
+    The poll of a loop without calls stands in its latch, which all its back edges go through: then
+    entering the loop costs nothing. In other loops it comes first, so that no cycle of calls can
+    avoid it (plan.py).
+    """
     frame = _open(fn, _LOOP, imm)
     flow = frame.flow = fn.plan.flow.loops.get(fn.index)
     if flow is None:  # no branch goes back here
         return fn.index + 1
     point = fn.plan.points.get(fn.index)
-    merged = flow.live & (flow.uses if flow.has_points else flow.sets)
-    chosen = bits_of(merged)
+    chosen = bits_of(_merged(fn, flow))
     values: list[str | None] = [fn.local(index) for index in chosen]
     if flow.has_points:
         points.let_escape(fn)
-        idle = flow.live & ~merged
+        idle = flow.live & ~sum(1 << index for index in chosen)
         points.store_locals(fn, idle & fn.dirty)
         for index in bits_of(idle):
             fn.vals[index] = None
         fn.dirty &= ~idle
         points.send_home(fn, fn.vf.stack_at[fn.index], frame.height)
     frame.label = fn.new_label()
+    header = frame.label
+    if point is not None and not flow.has_calls:
+        frame.latch = point
+        header = _header_label(frame)
     params = fn.stack[frame.height :]
     frame.entry = Edge(fn, values, params, 0)
-    fn.lines.append(f"  br label %{frame.label}")
-    fn.start_block(frame.label)
+    fn.lines.append(f"  br label %{header}")
+    fn.start_block(header)
     fn.lines.append("")
     frame.header = len(fn.lines) - 1
     for index in chosen:
@@ -349,30 +363,95 @@ def _loop(fn: FunctionLowering, imm: Any) -> int:
         frame.phis.append((-1 - k, fn.stack[frame.height + k], llvm))
     fn.dirty |= flow.live & flow.sets
     fn.base = None
-    if point is not None:
+    if point is not None and frame.latch is None:
         points.poll(fn, point, chosen, len(params))
     strip = fn.plan.strips.get(fn.index)
     if strip is not None:
         fn.strip_end = frame.end
+        bounded = fn.index in fn.plan.bounded
         literals = {k for k, text in enumerate(fn.vals) if text is not None and text[0] != "%"}
+        if bounded:  # LLVM may unroll it, and then knows what the first iteration begins with
+            literals |= {k for k, text in zip(chosen, values, strict=True) if str(text)[0] != "%"}
         fn.staying |= staying_loads(fn.vf, fn.index, strip, flow.live & flow.sets, literals)
-        if point is not None:
+        if not bounded:
             frame.chunk = open_chunk(fn, strip, flow.live & flow.sets)
     return fn.index + 1
 
 
-def _fill_header(fn: FunctionLowering, frame: Frame) -> None:
+def _header_label(frame: Frame) -> str:
+    """Return the label of the header of a loop whose own label is its latch."""
+    return f"{frame.label}h"
+
+
+def _merged(fn: FunctionLowering, flow: LoopFlow) -> int:
+    """Choose the locals that get phi nodes; those that do not, but are live, are sent home.
+
+    What a loop with points does not name, but is not at home, is stored before it only if calls
+    inside would have it stored there anyway.
+    """
+    if not flow.has_points:
+        return flow.live & flow.sets
+    if flow.has_calls:
+        return flow.live & flow.uses
+    return flow.live & (flow.uses | fn.dirty)
+
+
+def _poll_in_latch(fn: FunctionLowering, frame: Frame, point: Point, alive: bool) -> None:
+    """Emit a loop's latch, aside of what comes behind the loop: join the back edges, poll."""
+    behind = fn.new_label()
+    if alive:
+        fn.lines.append(f"  br label %{behind}")
+    vals, dirty, stack = fn.vals[:], fn.dirty, fn.stack[:]
+    escaped, base = fn.escaped, fn.base
+    edges = frame.edges
+    fn.start_block(frame.label)
+    fn.vals[:], fn.stack[:] = edges[0].vals, edges[0].stack
+    fn.dirty, fn.escaped = 0, True
+    for edge in edges:
+        fn.dirty |= edge.dirty
+    for which, _, llvm in frame.phis:
+        values = _phi_values(fn, frame, edges, which, llvm)
+        value = values[0]
+        if any(other != value for other in values):
+            value = fn.emit(_phi(llvm, edges, values))
+        if which >= 0:
+            fn.vals[which] = value
+        else:
+            fn.stack[frame.height - 1 - which] = value
+    chosen = [which for which, _, _ in frame.phis if which >= 0]
+    points.poll(fn, point, chosen, len(frame.params))
+    fn.lines.append("")
+    joined = Edge(fn, fn.vals[:], fn.stack[:], len(fn.lines) - 1)
+    fn.lines.append(f"  br label %{_header_label(frame)}")
+    _fill_header(fn, frame, [joined])
+    fn.vals[:], fn.dirty, fn.stack[:] = vals, dirty, stack
+    fn.escaped, fn.base = escaped, base
+    if alive:
+        fn.start_block(behind)
+
+
+def _phi_values(
+    fn: FunctionLowering, frame: Frame, edges: list[Edge], which: int, llvm: str
+) -> list[str]:
+    """Return what a local (or a loop's parameter, -1 - k) is on each edge, loaded if need be."""
+    values = []
+    for edge in edges:
+        value = edge.vals[which] if which >= 0 else edge.stack[frame.height - 1 - which]
+        if value is None:
+            value = _load_on_edge(fn, edge, llvm, fn.plan.local_slots[which])
+        values.append(value)
+    return values
+
+
+def _fill_header(fn: FunctionLowering, frame: Frame, edges: list[Edge]) -> None:
     """Write a loop's phi nodes, now that its back edges are known."""
     assert frame.entry is not None
     entries = [*frame.entry.vals, *frame.entry.stack]
     lines = []
     for (which, name, llvm), entry in zip(frame.phis, entries, strict=True):
         pairs = [f"[ {entry}, %{frame.entry.block} ]"]
-        for edge in frame.edges:
-            value = edge.vals[which] if which >= 0 else edge.stack[frame.height - 1 - which]
-            if value is None:
-                value = _load_on_edge(fn, edge, llvm, fn.plan.local_slots[which])
-            pairs.append(f"[ {value}, %{edge.block} ]")
+        values = _phi_values(fn, frame, edges, which, llvm)
+        pairs += [f"[ {value}, %{edge.block} ]" for value, edge in zip(values, edges, strict=True)]
         lines.append(f"  {name} = phi {llvm} {', '.join(pairs)}")
     fn.lines[frame.header] = "\n".join(lines)
 

@@ -1,8 +1,9 @@
 """Strip-mined loops: the inner loop that runs one chunk of iterations (loops.py; DESIGN.md).
 
-The outer loop is the WebAssembly loop itself, with its poll. Behind the poll stands an inner loop
+The outer loop is the WebAssembly loop itself, with its poll. It begins with an inner loop
 whose only regular exit is that the counted local has reached the end of the chunk; the loop's own
-test comes behind it.
+test comes behind it. Programs without points get the same, since it is how LLVM learns the number
+of iterations.
 """
 
 from __future__ import annotations
@@ -52,22 +53,31 @@ def open_chunk(fn: FunctionLowering, strip: Strip, written: int) -> Chunk:
 def _chunk_end(fn: FunctionLowering, strip: Strip) -> str:
     """Emit where a chunk ends: after CHUNK iterations, or where the loop does.
 
-    The loop ends after distance / |step| iterations, if that is a whole number other than 0;
-    else not before the local has wrapped around, which takes more than CHUNK iterations.
+    Below, ``last`` is the number of the loop's last iteration, from 0. A loop that goes on as long
+    as its local differs from the end has distance / |step| iterations, if that is a whole number
+    other than 0; else it does not end before the local has wrapped around, which takes more than
+    CHUNK iterations. One that compares ends when the distance is used up, but not before its first
+    iteration has. If the local wraps around in the iteration that would have been the last, the
+    loop's own test behind the chunk finds out.
     """
     llvm = f"i{strip.bits}"
     start = fn.local(strip.local)
     end = str(strip.end_value) if strip.end_local is None else fn.local(strip.end_local)
-    first, last = (start, end) if strip.step > 0 else (end, start)
-    distance = fn.emit(f"sub {llvm} {last}, {first}")
+    first, beyond = (start, end) if strip.step > 0 else (end, start)
     size = abs(strip.step)
-    iterations = distance
-    if size > 1:
-        iterations = fn.emit(f"udiv {llvm} {distance}, {size}")
-    before_last = fn.emit(f"sub {llvm} {iterations}, 1")  # of 0: the greatest number
-    limited = f"@llvm.umin.{llvm}({llvm} {before_last}, {llvm} {CHUNK - 1})"
+    distance = fn.emit(f"sub {llvm} {beyond}, {first}")
+    if strip.test == "ne":
+        iterations = distance if size == 1 else fn.emit(f"udiv {llvm} {distance}, {size}")
+        last = fn.emit(f"sub {llvm} {iterations}, 1")  # of 0: the greatest number
+    else:
+        if not strip.test.endswith("e"):
+            distance = fn.emit(f"sub {llvm} {distance}, 1")
+        going = fn.emit(f"icmp {strip.test} {llvm} {start}, {end}")
+        distance = fn.emit(f"select i1 {going}, {llvm} {distance}, {llvm} 0")
+        last = distance if size == 1 else fn.emit(f"udiv {llvm} {distance}, {size}")
+    limited = f"@llvm.umin.{llvm}({llvm} {last}, {llvm} {CHUNK - 1})"
     count = fn.emit(f"add {llvm} {fn.emit(f'call {llvm} {limited}')}, 1")
-    if size > 1:
+    if strip.test == "ne" and size > 1:
         rest = fn.emit(f"urem {llvm} {distance}, {size}")
         whole = fn.emit(f"icmp eq {llvm} {rest}, 0")
         count = fn.emit(f"select i1 {whole}, {llvm} {count}, {llvm} {CHUNK}")

@@ -134,6 +134,6 @@ def test_lanes_that_nobody_needs_pass_in_careful_code() -> None:
     subject = subject_of(vm, plan, target, "m0")
     text = lower_module(vm, plan)
     assert prove_object(emit_object(text, target), subject).failed
-    careful = lower_module(vm, plan, only={0})
+    careful = lower_module(vm, plan, scope=Scope(frozenset({0}), shared=False, careful=True))
     for mode in (CodegenMode.CAREFUL, CodegenMode.PLAIN):
         assert not prove_object(emit_object(careful, target, mode=mode), subject).failed
