@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -89,13 +89,16 @@ def compile(
     cpu: str | None = None,
     migration: bool = True,
     emit: str = "exe",
+    poll: int | None = None,
     use_cache: bool = True,
     progress: Progress | None = None,
 ) -> CompileResult:
     """Compile a module (a file, or its bytes) to an executable or another artifact.
 
     Without ``output`` the result stays in the cache. ``emit`` is one of exe, obj, ir, asm,
-    stackmap. Raises ModuleError, UnsupportedFeature, CodegenError, LinkError, SystemFailure.
+    stackmap. ``poll`` is the offset in the module of a loop or a function body that gets a poll even
+    if it can do without. Raises ModuleError, UnsupportedFeature, CodegenError, LinkError,
+    SystemFailure.
     """
     wasm = module if isinstance(module, bytes) else read_file(module, "module")
     options: dict[str, Any] = {
@@ -104,6 +107,7 @@ def compile(
         "cpu": cpu,
         "migration": migration,
         "emit": emit,
+        "poll": poll,
     }
     machine = {"machine": cache.host_cpu()} if cpu == "native" else {}
     key = cache.artifact_key(hashlib.sha256(wasm).digest(), options | machine)
@@ -259,8 +263,8 @@ def prepare_resume(
     chosen = target_by_name(target) if target else host_target()
     emulator = find_emulator(chosen)
     loaded = _load(snapshot)
-    built = compile(
-        loaded.module, target=chosen.name, opt_level=opt_level, cpu=cpu, progress=progress
+    built = _compile_for(
+        loaded, target=chosen.name, opt_level=opt_level, cpu=cpu, progress=progress
     )
     arguments = loaded.state.wasi.args
     name = os.fsdecode(arguments[0]) if arguments and arguments[0] else "resumed"
@@ -290,8 +294,23 @@ def extract(
     progress: Progress | None = None,
 ) -> CompileResult:
     """Write an executable of a snapshot's module; MVVM_RESTORE makes it go on."""
-    module = _load(snapshot).module
-    return compile(module, output, target=target, opt_level=opt_level, cpu=cpu, progress=progress)
+    loaded = _load(snapshot)
+    built = _compile_for(loaded, target=target, opt_level=opt_level, cpu=cpu, progress=progress)
+    data = read_file(built.path, "cached artifact")
+    return replace(built, path=write_file(output, data, executable=True))
+
+
+def _compile_for(snapshot: Any, **options: Any) -> CompileResult:
+    """Compile a snapshot's module such that it can go on where the snapshot stands.
+
+    An earlier version may have polled where this one does not: only the innermost frame is there.
+    """
+    built = compile(snapshot.module, **options)
+    frames = snapshot.state.frames
+    poll = frames[-1].offset if frames else 0  # 0: in a host call
+    if poll and poll not in built.report["polls"]:
+        built = compile(snapshot.module, poll=poll, **options)
+    return built
 
 
 def _load(snapshot: PathLike) -> Any:

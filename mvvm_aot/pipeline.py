@@ -47,6 +47,7 @@ class Options:
     cpu: str | None = None  # None: the target's default
     migration: bool = True
     emit: Emit = "exe"
+    poll: int | None = None  # offset of a place that is polled whether or not it need be
 
     def __post_init__(self) -> None:
         """Check what the types do not say. Raises UsageError."""
@@ -64,6 +65,7 @@ class BuildReport:
     functions: int = 0
     instructions: int = 0
     points: int = 0  # places in the module
+    polls: list[int] = field(default_factory=list)  # offsets of those that are no calls
     sites: int = 0  # return addresses in the machine code
     proved_first: int = 0  # functions with points, by the attempt that passed the proof
     proved_second: int = 0
@@ -131,7 +133,7 @@ def compile_module(
     validated = validate_module(module)
     check_imports(module)
     say.step("planning migration points")
-    plan = plan_points(validated, migration=options.migration)
+    plan = plan_points(validated, migration=options.migration, poll=options.poll)
     if options.emit in ("ir", "asm"):
         return _emit_text(validated, plan, target, options, say), BuildReport()
     translation = translate(validated, plan, target, options, say)
@@ -250,6 +252,7 @@ def translate(
         functions=len(validated.functions),
         instructions=sum(len(function.instrs) for function in validated.functions),
         points=len(point_rows(validated, plan)),
+        polls=plan.polls,
         parts=len(parts),
     )
     with Crew() as crew:

@@ -78,6 +78,12 @@ class PointPlan:
         return any(plan.has_tail_calls for plan in self.functions.values())
 
     @property
+    def polls(self) -> list[int]:
+        """The offsets of all polls, ascending; an entry's is that of the function's body."""
+        points = (point for plan in self.functions.values() for point in plan.points.values())
+        return sorted(point.offset for point in points if point.kind is PointKind.POLL)
+
+    @property
     def num_points(self) -> int:
         """How many points the module's own functions have."""
         return sum(len(plan.points) for plan in self.functions.values())
@@ -94,10 +100,13 @@ class PointRow:
     callee: int  # func_index or abi.CALLEE_*
 
 
-def plan_points(vm: ValidatedModule, *, migration: bool = True) -> PointPlan:
+def plan_points(
+    vm: ValidatedModule, *, migration: bool = True, poll: int | None = None
+) -> PointPlan:
     """Find the points of a module, what is live at each, and where each value's home is.
 
-    Raises UnsupportedFeature beyond a limit.
+    ``poll`` is the offset of a loop or a function body that is polled even if it need not be: a
+    snapshot of an earlier version stands there. Raises UnsupportedFeature beyond a limit.
     """
     module = vm.module
     limits = Limits(module)
@@ -107,10 +116,15 @@ def plan_points(vm: ValidatedModule, *, migration: bool = True) -> PointPlan:
     polled: frozenset[int] = frozenset()
     suspendable: frozenset[int] = frozenset()
     bounded = {
-        vf.func_index: bounded_loops(vf, scans[vf.func_index].loops.keys()) for vf in vm.functions
+        vf.func_index: frozenset(
+            loop
+            for loop in bounded_loops(vf, scans[vf.func_index].loops.keys())
+            if vf.instrs[loop][0] != poll
+        )
+        for vf in vm.functions
     }
     if migration:
-        polled = _entry_polls(module, scans)
+        polled = _entry_polls(module, scans) | _entered_at(module, poll)
         suspendable = _suspendable(module, scans, bounded, polled)
 
     def is_point(func_index: int | None) -> bool:
@@ -202,6 +216,15 @@ def _entry_polls(module: Module, scans: Mapping[int, Scan]) -> frozenset[int]:
                 on_path.add(callee)
                 path.append((callee, iter(graph[callee])))
     return frozenset(polled)
+
+
+def _entered_at(module: Module, offset: int | None) -> frozenset[int]:
+    """Return the function whose body starts at an offset, if there is one."""
+    return frozenset(
+        module.num_imported_funcs + index
+        for index, function in enumerate(module.functions)
+        if function.offset == offset
+    )
 
 
 def _suspendable(

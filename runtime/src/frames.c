@@ -330,8 +330,10 @@ const char *mvvm_check_frames(const struct mvvm_instance *instance,
     for (size_t k = 0; k < frames->count; k++) {
         const struct mvvm_frame *frame = &frames->frames[k];
         if (!mvvm_find_site(module, frame->func_index, frame->offset, &site))
-            return error("frame %zu: %s (func %" PRIu32 ") has no point at %#" PRIx32, k,
-                         module->funcs[frame->func_index].name, frame->func_index, frame->offset);
+            return error("frame %zu: %s (func %" PRIu32 ") has no point at %#" PRIx32
+                         " in this translation (`mvvm-aot resume` makes one for the snapshot)",
+                         k, module->funcs[frame->func_index].name, frame->func_index,
+                         frame->offset);
         const char *message = check_values(frames, frame, &site);
         if (message == NULL)
             message = check_callee(instance, &site, k + 1 < frames->count ? frame + 1 : NULL);

@@ -12,6 +12,7 @@
   (global $v (mut v128) (v128.const i32x4 1 -2 3 -4))
   (global $r (mut funcref) (ref.func $grow))
   (global $x (mut externref) (ref.null extern))
+  (global $zero (mut i32) (i32.const 0))  ;; no constant for a compiler: a loop to it is polled
   (data $first "a segment for each of the pages")
   (data $second "and another, that comes later and is longer than the first was")
   (data (i32.const 1024) "an active one, which is dropped from the start")
@@ -32,7 +33,7 @@
       (global.set $d (f64.sub (f64.promote_f32 (global.get $f)) (f64.mul (global.get $d) (f64.const 0.5))))
       (global.set $v (i16x8.add (i8x16.shuffle 3 2 1 0 7 6 5 4 15 14 13 12 8 9 10 11 (global.get $v)
         (global.get $v)) (i32x4.splat (global.get $i))))
-      (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+      (br_if $again (i32.ne (local.tee $n (i32.sub (local.get $n) (i32.const 1))) (global.get $zero)))))
 
   ;; One of each type in a loop's parameters, and more of them waiting below it.
   (func $mix (param $n i32) (param $v v128) (param $r funcref)
@@ -48,7 +49,7 @@
       (local.set $l)
       (global.set $r)
       (local.set $f)
-      (call $churn (i32.const 1))
+      (call $churn (i32.const 2))
       (f32.div (local.get $f) (f32.const 3))
       (global.get $r)
       (i64.mul (local.get $l) (global.get $l))
@@ -64,7 +65,7 @@
   (func $grow (param $offset i32) (param $size i32)
     (local $old i32)
     (local.set $old (memory.grow (i32.const 1)))
-    (call $churn (i32.const 1))
+    (call $churn (i32.const 2))
     (call $note (i64.extend_i32_s (local.get $old)))
     (if (i32.gt_s (local.get $old) (i32.const 0)) (then
       (memory.init $second (i32.add (i32.shl (local.get $old) (i32.const 16)) (i32.const 65000))

@@ -17,17 +17,17 @@ from .script import parse_script
 
 ALTERNATING = Options(alternating=True)
 
-# A start function that loops; results of all kinds; recursion; a table, memory and a global that
+# A start function that loops (as often as memory says, so that it is polled); results of all kinds; recursion; a table, memory and a global that
 # change on the way; a trap and endless recursion at the end.
 STATE = """(module
   (import "spectest" "print" (func $print))
-  (memory 1 3) (global $g (mut i64) (i64.const 5)) (table $t 3 funcref)
+  (memory 1 3) (data (i32.const 100) "\\14") (global $g (mut i64) (i64.const 5)) (table $t 3 funcref)
   (elem declare func $one) (func $one (result i32) (i32.const 1))
   (func $start (local $k i32)
     (loop $again
       (i32.store8 (local.get $k) (i32.const 7))
       (br_if $again (i32.lt_u (local.tee $k (i32.add (local.get $k) (i32.const 1)))
-        (i32.const 20)))))
+        (i32.load8_u (i32.const 100))))))
   (start $start)
   (func (export "all") (param $n i32) (param $v v128) (result i32 i64 f32 f64 v128 funcref)
     (loop $again
@@ -65,8 +65,8 @@ HOST_VALUE = """(module
     (loop $again
       (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
     (local.get $r)))
-(assert_return (invoke "keep" (ref.extern 3) (i32.const 10)) (ref.extern 3))
-(assert_return (invoke "keep" (ref.null extern) (i32.const 10)) (ref.null extern))"""
+(assert_return (invoke "keep" (ref.extern 3) (i32.const 10000)) (ref.extern 3))
+(assert_return (invoke "keep" (ref.null extern) (i32.const 10000)) (ref.null extern))"""
 
 
 def run(tmp_path: Path, text: str, target: str, options: Options) -> JobResult:
@@ -84,7 +84,8 @@ def test_all_state_moves(tmp_path: Path, target: str) -> None:
     assert {outcome.column for outcome in result.outcomes} == {f"from {target}"}
     assert len(result.outcomes) == 8
     assert result.moves >= 10
-    assert not result.stays
+    # In `print`, which is another module's; nothing else keeps a frame where it is.
+    assert set(result.stays) <= {"a function that another module imports is being called"}
 
 
 @pytest.mark.parametrize("target", [*TARGETS])
