@@ -96,8 +96,8 @@ def compile(
     """Compile a module (a file, or its bytes) to an executable or another artifact.
 
     Without ``output`` the result stays in the cache. ``emit`` is one of exe, obj, ir, asm,
-    stackmap. ``poll`` is the offset in the module of a loop or a function body that gets a poll even
-    if it can do without. Raises ModuleError, UnsupportedFeature, CodegenError, LinkError,
+    stackmap. ``poll`` is the offset in the module of a loop or a function body that gets a poll
+    even if it can do without. Raises ModuleError, UnsupportedFeature, CodegenError, LinkError,
     SystemFailure.
     """
     wasm = module if isinstance(module, bytes) else read_file(module, "module")

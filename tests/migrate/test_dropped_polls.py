@@ -1,4 +1,4 @@
-"""Snapshots of earlier versions, which stand at polls that are left out by now, go on all the same."""
+"""Snapshots of earlier versions, at polls that are left out by now, go on all the same."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ WAT = """(module
     (loop $round
       (local.set $k (i32.const 0))
       (loop $again
-        (local.set $sum (i64.add (i64.mul (local.get $sum) (local.get $scale)) (i64.load (local.get $k))))
+        (local.set $sum
+          (i64.add (i64.mul (local.get $sum) (local.get $scale)) (i64.load (local.get $k))))
         (i64.store (local.get $k) (local.get $sum))
-        (br_if $again (i32.ne (local.tee $k (i32.add (local.get $k) (i32.const 8))) (i32.const 800))))
+        (local.set $k (i32.add (local.get $k) (i32.const 8)))
+        (br_if $again (i32.ne (local.get $k) (i32.const 800))))
       (br_if $round (local.tee $rounds (i32.sub (local.get $rounds) (i32.const 1)))))
     (local.get $sum))
   (func (export "_start")

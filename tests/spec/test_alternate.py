@@ -17,11 +17,13 @@ from .script import parse_script
 
 ALTERNATING = Options(alternating=True)
 
-# A start function that loops (as often as memory says, so that it is polled); results of all kinds; recursion; a table, memory and a global that
-# change on the way; a trap and endless recursion at the end.
+# A start function that loops (as often as memory says, so that it is polled); results of all kinds;
+# recursion; a table, memory and a global that change on the way; a trap and endless recursion at the
+# end.
 STATE = """(module
   (import "spectest" "print" (func $print))
-  (memory 1 3) (data (i32.const 100) "\\14") (global $g (mut i64) (i64.const 5)) (table $t 3 funcref)
+  (memory 1 3) (data (i32.const 100) "\\14")
+  (global $g (mut i64) (i64.const 5)) (table $t 3 funcref)
   (elem declare func $one) (func $one (result i32) (i32.const 1))
   (func $start (local $k i32)
     (loop $again
