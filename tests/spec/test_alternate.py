@@ -18,8 +18,8 @@ from .script import parse_script
 ALTERNATING = Options(alternating=True)
 
 # A start function that loops (as often as memory says, so that it is polled); results of all kinds;
-# recursion; a table, memory and a global that change on the way; a trap and endless recursion behind
-# it.
+# recursion; a table, memory and a global that change on the way; at the end a trap and endless
+# recursion.
 STATE = """(module
   (import "spectest" "print" (func $print))
   (memory 1 3) (data (i32.const 100) "\\14")
