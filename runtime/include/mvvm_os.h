@@ -11,20 +11,32 @@
 void *mvvm_os_reserve(size_t size);                       /* inaccessible; NULL on failure */
 int mvvm_os_commit(void *address, size_t size);           /* readable and writable, zero */
 void mvvm_os_release(void *address, size_t size);
-/* All of it is about to be written: large pages save faults. Only advice. */
-void mvvm_os_expect_writes(void *address, size_t size);
+int mvvm_os_forbid(void *address, size_t size);           /* inaccessible; contents may be lost */
 size_t mvvm_os_page_size(void);
-/* `size` bytes of a file over what is at `address`: readable and writable, and what is written stays here. `offset`,
- * `address` and `size` are multiples of mvvm_os_map_unit(). False: this file cannot be mapped (here). */
-bool mvvm_os_map_file(int fd, uint64_t offset, void *address, size_t size);
-size_t mvvm_os_map_unit(void);
-extern size_t mvvm_os_test_map_unit; /* not 0: instead of the page size. Tests set it. */
+
+#define MVVM_OS_LARGE_PAGE ((size_t)2 << 20)
+/* Large pages save faults and translations of addresses. Only advice, for what is committed there now or later. */
+void mvvm_os_prefer_large_pages(void *address, size_t size);
+
+/* Memory that is filled beside and then put over other memory, which other threads see as a whole or not at all. */
+struct mvvm_os_stage {
+    uint8_t *at; /* `size` bytes, zero */
+    size_t size;
+    void *block; /* the mapping around it */
+    size_t block_size;
+};
+/* `size`: a multiple of the page size. `is_large`: in a large page, if that is its size. Both are async-signal-safe
+ * and return false when the system refuses. */
+bool mvvm_os_open_stage(struct mvvm_os_stage *stage, size_t size, bool is_large);
+/* The stage becomes what is at `to`, and is gone, in any case. */
+bool mvvm_os_move_stage(const struct mvvm_os_stage *stage, void *to);
 
 /* -- The helper thread (os_thread.c) -- */
 /* Runs `work(data)` in a thread that takes no signals but for faults, one at a time. False: there can be none. */
 bool mvvm_os_start_thread(void (*work)(void *), void *data);
 void mvvm_os_join_thread(void);
 extern bool mvvm_os_test_no_thread; /* there can be none. Tests set it. */
+void mvvm_os_let_others_run(void);  /* async-signal-safe */
 
 /* -- Faults and checkpoint requests (os_signal.c) -- */
 /* Installs the fault handler (alternate stack) and the SIGUSR1/timer handlers, once. */

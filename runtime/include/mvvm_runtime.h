@@ -59,10 +59,10 @@ bool mvvm_checkpoint_wanted(void);
 /* env.__checkpoint: the caller's frame is innermost and its call has returned. */
 void mvvm_checkpoint_now(bool stop);
 
-/* A resumed program's memory may be mapped from a file that is still being checked (restore_pages.c). Comes before
- * everything that shows outside of the process; ends it if the file is damaged. `ending`: also looks whether the file
- * has been changed since, which else is looked at now and then. */
-void mvvm_settle(bool ending);
+/* A resumed program's memory may still be being loaded and checked (restore_pages.c). Comes before everything that
+ * shows outside of the process, and before the system is given addresses in that memory; ends the process if the
+ * snapshot is damaged. */
+void mvvm_settle(void);
 
 /* -- Byte streams for snapshot sections --------------------------------------------------- */
 

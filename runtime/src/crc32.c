@@ -51,6 +51,27 @@ static uint32_t step_portable(uint32_t crc, const uint8_t *at, size_t size)
     return crc;
 }
 
+/* a * b modulo the polynomial; x^0 is the highest bit. */
+static uint32_t multiply(uint32_t a, uint32_t b)
+{
+    uint32_t product = 0;
+    for (uint32_t bit = 1u << 31; bit != 0; bit >>= 1) {
+        if (a & bit)
+            product ^= b;
+        b = b >> 1 ^ (b & 1 ? POLYNOMIAL : 0);
+    }
+    return product;
+}
+
+uint32_t mvvm_crc32_combine(uint32_t first, uint32_t second, uint64_t second_size)
+{
+    uint32_t power = 1u << 23; /* x^8: a byte */
+    for (; second_size != 0; second_size >>= 1, power = multiply(power, power))
+        if (second_size & 1)
+            first = multiply(first, power);
+    return first ^ second;
+}
+
 uint32_t mvvm_crc32_portable(uint32_t crc, const void *bytes, size_t size)
 {
     return ~step_portable(~crc, bytes, size);

@@ -8,6 +8,9 @@
 /* `crc`: of what came before; 0 at the start. */
 uint32_t mvvm_crc32(uint32_t crc, const void *bytes, size_t size);
 
+/* Of two texts' concatenation, from the CRC of each. */
+uint32_t mvvm_crc32_combine(uint32_t first, uint32_t second, uint64_t second_size);
+
 /* Before two threads compute at the same time. */
 void mvvm_crc32_prepare(void);
 

@@ -33,7 +33,7 @@ const char *mvvm_checkpoint_write(const char *path, const char *reason, bool ski
         return "the module's start function is also its _start";
     if (mvvm_depth != 1)
         return "a function that another module imports is being called";
-    mvvm_settle(true);
+    mvvm_settle();
     struct mvvm_frames frames = {0};
     const char *message = mvvm_lift(&frames, &mvvm_last_frame, skip_innermost);
     if (message == NULL)
@@ -184,7 +184,7 @@ static void issue(struct mvvm_instance *instance, uint32_t func_index, uint64_t 
 {
     const struct mvvm_binding *binding = mvvm_binding_of(instance, func_index);
     if (!binding->is_inward)
-        mvvm_settle(false);
+        mvvm_settle();
     if (binding->fn == NULL)
         call_instance(binding, homes);
     else

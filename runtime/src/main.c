@@ -7,7 +7,7 @@
 
 _Noreturn static void end_with_trap(int code)
 {
-    mvvm_settle(true);
+    mvvm_settle();
     fprintf(stderr, "mvvm-aot: trap: %s\n", mvvm_trap_message(code));
     mvvm_print_backtrace(stderr);
     mvvm_exit(MVVM_EXIT_TRAP);
@@ -102,7 +102,7 @@ _Noreturn static void restore(const struct mvvm_module *module)
         (start == UINT32_MAX || (outermost != start && outermost != module->start_func)))
         message = "the outermost frame is not _start";
     if (message != NULL) {
-        mvvm_settle(true);
+        mvvm_settle();
         mvvm_fatal(MVVM_EXIT_BAD_SNAPSHOT, "%s: %s", mvvm_options.restore_path, message);
     }
     create_stack(needed + mvvm_options.stack_size);

@@ -49,6 +49,7 @@ int mvvm_memory_create(struct mvvm_context *context, uint64_t pages, uint64_t ma
         free(memory);
         return -1;
     }
+    mvvm_os_prefer_large_pages(memory->base, MVVM_MEMORY_RESERVATION);
     memory->bytes = pages * MVVM_WASM_PAGE;
     memory->next = memories;
     memories = memory;

@@ -78,7 +78,7 @@ void mvvm_options_parse(const char *program)
         .dirs = nonempty("MVVM_DIRS"),
         .control_dir = nonempty("MVVM_CONTROL_DIR"),
         .sync = is_on("MVVM_SYNC", true),
-        .map_snapshot = is_on("MVVM_MAP", true),
+        .load_late = is_on("MVVM_LOAD_LATE", true),
         .checkpoint_every = seconds("MVVM_CHECKPOINT_EVERY"),
         .stack_size =
             mvvm_option_number("MVVM_STACK_SIZE", (uint64_t)1 << 36, MVVM_DEFAULT_STACK_SIZE),

@@ -12,7 +12,7 @@ struct mvvm_options {
     const char *dirs;
     const char *control_dir;
     bool sync; /* snapshots are forced to the disk */
-    bool map_snapshot; /* large ones are mapped, not read */
+    bool load_late; /* large snapshots are loaded while the program runs */
     double checkpoint_every; /* 0: never */
     size_t stack_size;
 };

@@ -1,4 +1,8 @@
-/* Memory from a POSIX kernel. */
+/* Memory from Linux. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
 #include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -24,12 +28,26 @@ void mvvm_os_release(void *address, size_t size)
         munmap(address, size);
 }
 
-void mvvm_os_expect_writes(void *address, size_t size)
+int mvvm_os_forbid(void *address, size_t size)
+{
+    return mprotect(address, size, PROT_NONE) == 0 ? 0 : -errno;
+}
+
+size_t mvvm_os_page_size(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static uintptr_t round_up(uintptr_t address)
+{
+    return (address + MVVM_OS_LARGE_PAGE - 1) / MVVM_OS_LARGE_PAGE * MVVM_OS_LARGE_PAGE;
+}
+
+void mvvm_os_prefer_large_pages(void *address, size_t size)
 {
 #ifdef MADV_HUGEPAGE
-    const size_t large = (size_t)2 << 20;
-    const uintptr_t begin = ((uintptr_t)address + large - 1) / large * large;
-    const uintptr_t end = ((uintptr_t)address + size) / large * large;
+    const uintptr_t begin = round_up((uintptr_t)address);
+    const uintptr_t end = ((uintptr_t)address + size) / MVVM_OS_LARGE_PAGE * MVVM_OS_LARGE_PAGE;
     if (begin < end)
         madvise((void *)begin, end - begin, MADV_HUGEPAGE);
 #else
@@ -38,24 +56,33 @@ void mvvm_os_expect_writes(void *address, size_t size)
 #endif
 }
 
-size_t mvvm_os_page_size(void)
+/* Only memory at the start of a large page can be one, and stays one when it is moved to such a place. */
+bool mvvm_os_open_stage(struct mvvm_os_stage *stage, size_t size, bool is_large)
 {
-    return (size_t)sysconf(_SC_PAGESIZE);
+    stage->size = size;
+    stage->block_size = size + MVVM_OS_LARGE_PAGE;
+    stage->block = mmap(NULL, stage->block_size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (stage->block == MAP_FAILED)
+        return false;
+    stage->at = (uint8_t *)stage->block + (round_up((uintptr_t)stage->block) - (uintptr_t)stage->block);
+    if (is_large)
+        mvvm_os_prefer_large_pages(stage->at, size);
+    return true;
 }
 
-size_t mvvm_os_test_map_unit;
-
-size_t mvvm_os_map_unit(void)
+static void unmap_between(const uint8_t *from, const uint8_t *to)
 {
-    return mvvm_os_test_map_unit != 0 ? mvvm_os_test_map_unit : mvvm_os_page_size();
+    if (from < to)
+        munmap((void *)(uintptr_t)from, (size_t)(to - from));
 }
 
-bool mvvm_os_map_file(int fd, uint64_t offset, void *address, size_t size)
+bool mvvm_os_move_stage(const struct mvvm_os_stage *stage, void *to)
 {
-    const int access = PROT_READ | PROT_WRITE, fixed = MAP_PRIVATE | MAP_FIXED;
-    if (mmap(address, size, access, fixed, fd, (off_t)offset) != MAP_FAILED)
-        return true;
-    /* A file system may refuse when what was there is gone already. */
-    mmap(address, size, access, fixed | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return false;
+    const uint8_t *block = stage->block, *end = stage->at + stage->size;
+    const bool moved = mremap(stage->at, stage->size, stage->size, MREMAP_MAYMOVE | MREMAP_FIXED,
+                              to) != MAP_FAILED;
+    unmap_between(block, moved ? stage->at : end); /* not what another thread has put in between */
+    unmap_between(end, block + stage->block_size);
+    return moved;
 }

@@ -56,8 +56,8 @@ static void on_fault(int number, siginfo_t *info, void *argument)
     ucontext_t *context = argument;
     const uintptr_t address = (uintptr_t)info->si_addr;
     const uintptr_t sp = mvvm_arch_sp(context);
-    if (number == SIGBUS && mvvm_pages_are_mapped && mvvm_memory_reserved(address))
-        mvvm_report_lost_page();
+    if (info->si_code > 0 && mvvm_load_on_fault(address))
+        return; /* the instruction is tried again */
     const int code = info->si_code > 0 ? trap_of_fault(address, sp) : 0;
     if (code == 0) {
         if (info->si_code > 0)

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 
 #include "mvvm_os.h"
@@ -40,6 +41,11 @@ bool mvvm_os_start_thread(void (*work)(void *), void *data)
 void mvvm_os_join_thread(void)
 {
     pthread_join(helper, NULL);
+}
+
+void mvvm_os_let_others_run(void)
+{
+    sched_yield();
 }
 
 void mvvm_os_start_writing(int fd, uint64_t offset, uint64_t size)

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "internal.h"
-#include "restore_pages.h"
 
 enum { PAGE = MVVM_SNAPSHOT_PAGE, CHUNK = 512 };
 
@@ -38,12 +37,6 @@ static bool read_pagemap(int fd, uintptr_t address, size_t page_size, uint64_t *
 static bool is_touched(uint64_t entry)
 {
     return (entry & ((uint64_t)3 << 62)) != 0; /* present or swapped out */
-}
-
-/* Not a page of a file: nobody has written to such a one since it was mapped. */
-static bool is_written(uint64_t entry)
-{
-    return is_touched(entry) && (entry & (uint64_t)1 << 61) == 0;
 }
 
 /* Opens the page map, or -1. Under an emulator its addresses may be another process's: then pages
@@ -92,30 +85,9 @@ static bool scan(const uint8_t *base, uint64_t from, uint64_t to, struct mvvm_ru
     return true;
 }
 
-/* Whether [at, at + size) lies in a mapped run; `*next` is the first run that may hold it or what
- * follows. A page of the operating system is mapped as a whole or not at all. */
-static bool is_mapped(const struct mvvm_runs *mapped, size_t *next, uint64_t at)
-{
-    const uint64_t page = at / PAGE;
-    while (*next < mapped->count &&
-           mapped->runs[*next].first + mapped->runs[*next].count <= page)
-        ++*next;
-    return *next < mapped->count && mapped->runs[*next].first <= page;
-}
-
-static bool add_pages(uint64_t from, uint64_t to, struct mvvm_runs *out)
-{
-    for (uint64_t at = from; at < to; at += PAGE)
-        if (!add_page(out, at / PAGE))
-            return false;
-    return true;
-}
-
 bool mvvm_find_runs(const uint8_t *base, uint64_t size, struct mvvm_runs *out)
 {
     uint64_t entries[CHUNK];
-    const struct mvvm_runs mapped = mvvm_mapped_runs(base);
-    size_t next = 0;
     const size_t page_size = mvvm_os_page_size();
     int fd =
         page_size % PAGE == 0 && (uintptr_t)base % page_size == 0 ? open_pagemap(page_size) : -1;
@@ -129,10 +101,8 @@ bool mvvm_find_runs(const uint8_t *base, uint64_t size, struct mvvm_runs *out)
         }
         for (uint64_t k = 0; done && k < count; k++, at += page_size) {
             const uint64_t end = at + page_size < size ? at + page_size : size;
-            if (fd < 0 || is_written(entries[k]))
+            if (fd < 0 || is_touched(entries[k]))
                 done = scan(base, at, end, out);
-            else if (is_mapped(&mapped, &next, at))
-                done = add_pages(at, end, out); /* as it was in the snapshot: not zero */
         }
     }
     if (fd >= 0)

@@ -346,7 +346,7 @@ static bool restore_pages(struct input *in, const struct mvvm_instance *instance
         mvvm_memory_grow_pages(context, in->memory_pages - old_pages) == UINT64_MAX)
         return fail(in, MVVM_EXIT_SYSTEM, "no memory for %" PRIu64 " pages of 64 KiB",
                     in->memory_pages);
-    const char *message = mvvm_restore_pages(&source, context->memory_base, &status);
+    const char *message = mvvm_restore_pages(&source, context->memory_base, context->memory_bytes, &status);
     return message == NULL || fail(in, status, "%s", message);
 }
 
@@ -374,16 +374,11 @@ static bool read_segments(struct input *in, const struct mvvm_instance *instance
            finish(in, &r, "SEGMENTS");
 }
 
-static void settle(void)
-{
-    mvvm_settle(true);
-}
-
 static bool read_wasi(struct input *in, const char *dirs)
 {
     struct mvvm_reader r = reader_of(in, MVVM_SECTION_WASI);
     bool bad_snapshot = true;
-    mvvm_wasi_settings.before_effect = settle;
+    mvvm_wasi_settings.before_effect = mvvm_settle;
     const char *message = mvvm_wasi_load(&r, dirs, &bad_snapshot);
     if (message != NULL)
         return fail(in, bad_snapshot ? MVVM_EXIT_BAD_SNAPSHOT : MVVM_EXIT_SYSTEM, "%s", message);
@@ -409,7 +404,7 @@ int mvvm_snapshot_read(struct mvvm_instance *instance, const char *path, const c
     struct input in = {
         .fd = -1, .message = message, .message_size = message_size, .frames = frames};
     if (!read_everything(&in, instance, path, dirs))
-        mvvm_settle(true); /* one message: damage is the cause of what follows from it */
+        mvvm_settle(); /* one message: damage is the cause of what follows from it */
     for (uint32_t id = 0; id <= MVVM_SECTION_COUNT; id++)
         free(in.parts[id]);
     if (in.fd >= 0)

@@ -143,7 +143,7 @@ void mvvm_fatal(int status, const char *format, ...)
 
 void mvvm_exit(int status)
 {
-    mvvm_settle(true);
+    mvvm_settle();
     mvvm_test_exit(false);
     _exit(status);
 }

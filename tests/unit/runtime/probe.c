@@ -12,6 +12,7 @@
 #include "crc32.h"
 #include "fake_module.h"
 #include "options.h"
+#include "pages.h"
 #include "restore_pages.h"
 #include "snapshot.h"
 
@@ -46,6 +47,9 @@ static void test_crc(void)
             CHECK(fast == mvvm_crc32_portable(5, bytes + start, size));
             CHECK(fast == mvvm_crc32(mvvm_crc32(5, bytes + start, size / 3),
                                      bytes + start + size / 3, size - size / 3));
+            const uint32_t second = mvvm_crc32(0, bytes + start + size / 3, size - size / 3);
+            CHECK(fast == mvvm_crc32_combine(mvvm_crc32(5, bytes + start, size / 3), second,
+                                             size - size / 3));
         }
     while (fgets(line, sizeof line, stdin) != NULL)
         printf("%08x\n", mvvm_crc32(0, line, strcspn(line, "\n")));
@@ -70,20 +74,20 @@ static void test_pages(void)
     free(runs.runs);
 }
 
-/* -- Mapped pages ----------------------------------------------------------------------------- */
+/* -- The section PAGES ------------------------------------------------------------------------ */
 
-enum { MAPPED_PAGES = 2500, SECTION_PAGES = 1200 + 2 + 1100, BIG_UNIT = 65536 };
+enum { MEMORY_PAGES = 2500, SECTION_PAGES = 1200 + 2 + 1100 };
 
-static const uint64_t mapped_runs[] = {1, 1200, 1300, 2, 1400, 1100}; /* first page, count */
+static const uint64_t section_runs[] = {1, 1200, 1300, 2, 1400, 1100}; /* first page, count */
+static const uint64_t section_offset = 3 * 4096;
 
-/* A file with PAGES such that the first run can be mapped with large pages, and not the third. */
-static int write_section(const char *path, uint8_t *bytes, uint64_t offset)
+static int write_section(const char *path, uint8_t *bytes)
 {
     const int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
     const ssize_t size = SECTION_PAGES * 4096;
     for (ssize_t k = 0; k < size; k++)
         bytes[k] = (uint8_t)(k * 7 + (k >> 12)) | 1;
-    CHECK(fd >= 0 && pwrite(fd, bytes, (size_t)size, (off_t)offset) == size);
+    CHECK(fd >= 0 && pwrite(fd, bytes, (size_t)size, (off_t)section_offset) == size);
     return fd;
 }
 
@@ -92,11 +96,11 @@ static void check_memory(const uint8_t *base, const uint8_t *bytes)
     static const uint8_t zeros[4096];
     uint64_t next = 0;
     for (int k = 0; k < 3; k++) {
-        for (; next < mapped_runs[2 * k]; next++)
+        for (; next < section_runs[2 * k]; next++)
             CHECK(memcmp(base + next * 4096, zeros, 4096) == 0);
-        CHECK(memcmp(base + next * 4096, bytes, mapped_runs[2 * k + 1] * 4096) == 0);
-        bytes += mapped_runs[2 * k + 1] * 4096;
-        next += mapped_runs[2 * k + 1];
+        CHECK(memcmp(base + next * 4096, bytes, section_runs[2 * k + 1] * 4096) == 0);
+        bytes += section_runs[2 * k + 1] * 4096;
+        next += section_runs[2 * k + 1];
     }
 }
 
@@ -104,12 +108,12 @@ static void check_memory(const uint8_t *base, const uint8_t *bytes)
 static void check_found(uint8_t *base)
 {
     struct mvvm_runs runs = {0};
-    CHECK(mvvm_find_runs(base, (uint64_t)MAPPED_PAGES * 4096, &runs) && runs.count == 3);
+    CHECK(mvvm_find_runs(base, (uint64_t)MEMORY_PAGES * 4096, &runs) && runs.count == 3);
     CHECK(runs.runs[2].first == 1400 && runs.runs[2].count == 1100);
     runs.count = 0;
     base[700 * 4096] = 0; /* written, not zero */
     memset(base + 800 * 4096, 0, 4096);
-    CHECK(mvvm_find_runs(base, (uint64_t)MAPPED_PAGES * 4096, &runs) && runs.count == 4);
+    CHECK(mvvm_find_runs(base, (uint64_t)MEMORY_PAGES * 4096, &runs) && runs.count == 4);
     CHECK(runs.runs[0].first == 1 && runs.runs[0].count == 799 && runs.runs[1].first == 801);
     free(runs.runs);
 }
@@ -120,48 +124,90 @@ static int restore_apart(const struct mvvm_pages_source *source, uint8_t *base)
     int status = 0;
     const pid_t child = fork();
     if (child == 0) {
-        const char *message = mvvm_restore_pages(source, base, &status);
+        const char *message = mvvm_restore_pages(source, base, MEMORY_PAGES * 4096, &status);
         if (message != NULL)
             _exit(status);
-        mvvm_settle(true);
+        mvvm_settle();
         _exit(0);
     }
     CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
     return WEXITSTATUS(status);
 }
 
-static void test_mapped(const char *path)
+/* Looks at bytes here and there, and writes some, before all is there. */
+static void touch_pages(uint8_t *base, const uint8_t *bytes)
 {
-    const size_t size = (size_t)MAPPED_PAGES * 4096;
-    const uint64_t offset = BIG_UNIT + 4096;
-    const size_t counts[] = {2, 1, 2, 0}; /* mapped runs: usual, large pages, no thread, read */
+    for (int k = 0; k < 400; k++) {
+        const uint32_t page = random_number(1200), byte = random_number(4096);
+        CHECK(base[(1 + page) * 4096 + byte] == bytes[page * 4096 + byte]);
+        const uint32_t late = random_number(1100);
+        base[(1400 + late) * 4096 + byte] ^= 1;
+        CHECK(base[(1400 + late) * 4096 + byte] == (bytes[(1202 + late) * 4096 + byte] ^ 1));
+        base[(1400 + late) * 4096 + byte] ^= 1;
+    }
+}
+
+static bool can_be_read(const uint8_t *at)
+{
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    const bool can = write(ends[1], at, 1) == 1;
+    CHECK(can || errno == EFAULT);
+    close(ends[0]);
+    close(ends[1]);
+    return can;
+}
+
+/* `shift`: pages between the start of a large page and the memory's. */
+static void restore_in_place(const struct mvvm_pages_source *source, const uint8_t *bytes,
+                             size_t shift)
+{
+    const size_t size = (size_t)MEMORY_PAGES * 4096;
+    uint8_t *area = mvvm_os_reserve(size + 2 * MVVM_OS_LARGE_PAGE);
+    CHECK(area != NULL);
+    const uintptr_t over = (uintptr_t)area % MVVM_OS_LARGE_PAGE;
+    uint8_t *base = area + (MVVM_OS_LARGE_PAGE - over) + shift * 4096;
+    int status;
+    CHECK(mvvm_os_commit(base, size) == 0);
+    mvvm_os_prefer_large_pages(base, size);
+    CHECK(restore_apart(source, base) == 0);
+    CHECK(mvvm_restore_pages(source, base, size, &status) == NULL);
+    if (shift % 2 == 0)
+        touch_pages(base, bytes);
+    mvvm_settle();
+    CHECK(!mvvm_load_on_fault((uintptr_t)base));
+    check_memory(base, bytes);
+    check_found(base);
+    CHECK(can_be_read(base + size - 1) && !can_be_read(base + size)); /* it ends where it did */
+    mvvm_os_release(area, size + 2 * MVVM_OS_LARGE_PAGE);
+}
+
+static void test_section(const char *path)
+{
+    enum { LATE, WITHOUT_THREAD, AT_ONCE, WAYS };
     uint8_t *bytes = malloc((size_t)SECTION_PAGES * 4096);
     CHECK(bytes != NULL);
-    struct mvvm_pages_source source = {write_section(path, bytes, offset), path, offset,
-                                       SECTION_PAGES * 4096, 0, 3, (const uint8_t *)mapped_runs};
+    struct mvvm_pages_source source = {write_section(path, bytes), path, section_offset,
+                                       SECTION_PAGES * 4096, 0, 3, (const uint8_t *)section_runs};
     source.crc = mvvm_crc32(0, bytes, source.size);
-    for (int how = 0; how < 4; how++) {
-        uint8_t *area = mvvm_os_reserve(size + BIG_UNIT);
-        uint8_t *base = (uint8_t *)(((uintptr_t)area + BIG_UNIT - 1) / BIG_UNIT * BIG_UNIT);
-        int status;
-        mvvm_options.map_snapshot = how != 3;
-        mvvm_os_test_no_thread = how == 2;
-        mvvm_os_test_map_unit = how == 1 ? BIG_UNIT : 0;
-        CHECK(area != NULL && mvvm_os_commit(base, size) == 0);
-        CHECK(pwrite(source.fd, "\1", 1, (off_t)(offset + 5000)) == 1);
+    mvvm_os_install_handlers();
+    for (int how = LATE; how < WAYS; how++) {
+        mvvm_options.load_late = how != AT_ONCE;
+        mvvm_os_test_no_thread = how == WITHOUT_THREAD;
+        for (size_t shift = 0; shift < 400; shift += how == LATE ? 37 : 301)
+            restore_in_place(&source, bytes, shift);
+        uint8_t *base = mvvm_os_reserve((size_t)MEMORY_PAGES * 4096);
+        CHECK(base != NULL && mvvm_os_commit(base, (size_t)MEMORY_PAGES * 4096) == 0);
+        for (uint64_t at = 0; at < source.size; at += 3001 * 1001) {
+            const uint8_t other = bytes[at] ^ 4;
+            CHECK(pwrite(source.fd, &other, 1, (off_t)(section_offset + at)) == 1);
+            CHECK(restore_apart(&source, base) == MVVM_EXIT_BAD_SNAPSHOT);
+            CHECK(pwrite(source.fd, bytes + at, 1, (off_t)(section_offset + at)) == 1);
+        }
+        CHECK(ftruncate(source.fd, (off_t)(section_offset + source.size - 1)) == 0);
         CHECK(restore_apart(&source, base) == MVVM_EXIT_BAD_SNAPSHOT);
-        CHECK(pwrite(source.fd, bytes + 5000, 1, (off_t)(offset + 5000)) == 1);
-        CHECK(restore_apart(&source, base) == 0);
-        CHECK(mvvm_restore_pages(&source, base, &status) == NULL);
-        const struct mvvm_runs mapped = mvvm_mapped_runs(base);
-        CHECK(mapped.count == counts[how]);
-        CHECK(how != 1 || (mapped.runs[0].first == 16 && mapped.runs[0].count == 1184));
-        mvvm_settle(true);
-        check_memory(base, bytes);
-        check_found(base);
-        CHECK(ftruncate(source.fd, (off_t)(offset + source.size - 1)) == 0);
-        CHECK(restore_apart(&source, base) == MVVM_EXIT_BAD_SNAPSHOT);
-        CHECK(pwrite(source.fd, bytes, source.size, (off_t)offset) == (ssize_t)source.size);
+        CHECK(pwrite(source.fd, bytes, source.size, (off_t)section_offset) == (ssize_t)source.size);
+        mvvm_os_release(base, (size_t)MEMORY_PAGES * 4096);
     }
     free(bytes);
 }
@@ -534,8 +580,8 @@ int main(int argc, char **argv)
         test_crc();
     else if (strcmp(command, "pages") == 0)
         test_pages();
-    else if (strcmp(command, "mapped") == 0)
-        test_mapped(path);
+    else if (strcmp(command, "section") == 0)
+        test_section(path);
     else if (strcmp(command, "frames") == 0)
         test_frames();
     else if (strcmp(command, "misfits") == 0)

@@ -83,9 +83,9 @@ def test_runs_are_the_pages_that_hold_something(probe: Path) -> None:
     run_probe(probe, "pages")
 
 
-def test_pages_are_mapped_where_they_can_be(probe: Path, tmp_path: Path) -> None:
-    """Whatever the page size, with a helper thread or none; damage and truncation are told."""
-    run_probe(probe, "mapped", str(tmp_path / "section"))
+def test_pages_are_loaded_as_they_are_touched(probe: Path, tmp_path: Path) -> None:
+    """At once or late, with a helper thread or none, at any alignment; damage is told."""
+    run_probe(probe, "section", str(tmp_path / "section"))
 
 
 def test_lift_inverts_materialize(probe: Path) -> None:
