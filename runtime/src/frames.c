@@ -202,6 +202,9 @@ uint64_t *mvvm_host_frame(const struct mvvm_position *position,
 
 /* -- Materializing ---------------------------------------------------------------------------- */
 
+/* A thunk's: it has no values, but perhaps fills. */
+static const struct mvvm_frame no_values;
+
 /* The value that the snapshot has for a local, or NULL. Both sides ascend; `*next` goes on from
  * call to call. */
 static const struct mvvm_frame_value *find_local(const struct mvvm_frame_value *locals,
@@ -326,6 +329,9 @@ const char *mvvm_check_frames(const struct mvvm_instance *instance,
             return error("frame %zu: no function %" PRIu32, k, frames->frames[k].func_index);
     if (!find_thunk(instance, frames, &site))
         return "the outermost function cannot be entered from outside";
+    const char *objection = check_values(frames, &no_values, &site);
+    if (objection != NULL)
+        return error("the thunk of the outermost function: %s", objection);
     size_t size = site.function->frame_size;
     for (size_t k = 0; k < frames->count; k++) {
         const struct mvvm_frame *frame = &frames->frames[k];
@@ -388,11 +394,10 @@ struct mvvm_position mvvm_materialize(const struct mvvm_instance *instance,
     find_thunk(instance, frames, &site);
     for (size_t k = 0; k <= frames->count; k++) {
         const uintptr_t cfa = caller.sp;
-        if (k > 0) {
-            const struct mvvm_frame *frame = &frames->frames[k - 1];
+        const struct mvvm_frame *frame = k > 0 ? &frames->frames[k - 1] : &no_values;
+        if (k > 0)
             mvvm_find_site(instance->module, frame->func_index, frame->offset, &site);
-            fill_frame(instance, frames, frame, &site, (uint8_t *)cfa);
-        }
+        fill_frame(instance, frames, frame, &site, (uint8_t *)cfa);
         memcpy((void *)(cfa - site.function->ra_save), &caller.pc, sizeof caller.pc);
         memcpy((void *)(cfa - site.function->fp_save), &caller.fp, sizeof caller.fp);
         caller = (struct mvvm_position){

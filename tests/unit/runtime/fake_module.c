@@ -5,7 +5,7 @@
 #include <string.h>
 
 uint8_t fake_text[4096];
-static _Alignas(16) uint8_t frame_table[1024];
+_Alignas(16) uint8_t fake_frame_table[1024];
 static struct mvvm_context context;
 static _Alignas(16) uint8_t global_slots[3 * 16];
 static struct mvvm_table tables[1];
@@ -37,7 +37,7 @@ static const struct mvvm_table_desc table_descs[] = {{MVVM_TYPE_FUNCREF, 4, 8}};
 static const struct mvvm_data_desc datas[] = {{MVVM_SEGMENT_PASSIVE, {0}, wasm_bytes, 8}};
 static const struct mvvm_init items[] = {{MVVM_INIT_FUNC, 1, {0, 0}}, {MVVM_INIT_NULL, 0, {0, 0}}};
 static const struct mvvm_elem_desc elems[] = {{MVVM_SEGMENT_PASSIVE, 0, {0}, items, 2}};
-static const struct mvvm_code codes[] = {{fake_text, frame_table}};
+static const struct mvvm_code codes[] = {{fake_text, fake_frame_table}};
 
 struct mvvm_module fake_module = {
     .name = "fake",
@@ -127,7 +127,7 @@ size_t fake_build_table(uint8_t *out)
         0, 0x000, 0x100, 48, 16, 8, 16, 48,                          /* the import's stub */
         1, 0x100, 0x200, 112, 16, 8, 16, 96,                         /* _start */
         2, 0x200, 0x300, 96, 16, 8, 16, 64,                          /* inner */
-        MVVM_THUNK_FUNC_ID | 0, 0x300, 0x400, 32, 16, 8, 16, 32,
+        MVVM_THUNK_FUNC_ID | 0, 0x300, 0x400, 48, 16, 8, 16, 32,
     };
     static const uint32_t point_rows[] = {
         0x020, 0, 0, 0, MVVM_CALLEE_HOST,
@@ -135,7 +135,7 @@ size_t fake_build_table(uint8_t *out)
         0x140, 1, START_IMPORT, 22, 0,
         0x150, 1, START_CALL, 6, 2, /* LLVM may double a call */
         0x220, 2, INNER_POLL, 25, MVVM_CALLEE_POLL,
-        0x320, 3, 0, 22, MVVM_CALLEE_THUNK,
+        0x320, 3, 0, 46, MVVM_CALLEE_THUNK,
     };
     static const uint32_t by_site[] = {0, 1, 3, 2, 4, 5};
     static const uint8_t values[] = {
@@ -145,7 +145,8 @@ size_t fake_build_table(uint8_t *out)
         /* 20 */ 0, 0,
         /* 22 */ 0, 0, 0,
         /* 25 */ 2, 0, MVVM_TYPE_I64, 0, 1, MVVM_TYPE_FUNCREF, 1, 0,
-        1, 80, 4, 0xEF, 0xBE, 0xAD, 0xDE,
+        3, 80, 4, 0xEF, 0xBE, 0xAD, 0xDE, 72, 0, 64, 96, 0, 48,
+        /* 46 */ 0, 0, 1, 40, 0, 32,
     };
     const uint32_t functions_off = 48;
     const uint32_t points_off = functions_off + sizeof function_rows;
@@ -168,7 +169,7 @@ size_t fake_build_table(uint8_t *out)
 struct mvvm_instance *fake_instance(void)
 {
     struct mvvm_failure failure;
-    fake_build_table(frame_table);
+    fake_build_table(fake_frame_table);
     if (mvvm_runtime_init(1 << 18) != 0)
         mvvm_fatal(1, "no stack");
     struct mvvm_instance *instance =

@@ -251,13 +251,10 @@ static void test_frames(void)
     struct mvvm_frames frames = fake_frames();
     size_t size;
     CHECK(mvvm_check_frames(instance, &frames, &size) == NULL);
-    CHECK(size == 32 + 112 + 96);
+    CHECK(size == 48 + 112 + 96);
     check_native(instance, &frames);
     const struct mvvm_position position = mvvm_materialize(instance, &frames, &mvvm_stack);
     CHECK(position.sp == (uintptr_t)mvvm_stack_top(&mvvm_stack) - size);
-    uint32_t fill;
-    memcpy(&fill, (void *)(position.sp + 96 - 80), sizeof fill);
-    CHECK(fill == 0xDEADBEEF);
     struct mvvm_position wrong = position;
     struct mvvm_frames none = {0};
     wrong.pc++;
@@ -267,6 +264,65 @@ static void test_frames(void)
     CHECK(strstr(mvvm_lift(&none, &wrong, false), "does not tile") != NULL);
     mvvm_frames_free(&none);
     mvvm_frames_free(&frames);
+}
+
+static uint64_t word_at(uintptr_t address)
+{
+    uint64_t word;
+    memcpy(&word, (const void *)address, sizeof word);
+    return word;
+}
+
+/* Puts one byte into the value stream; returns how the frames are judged with it there. */
+static const char *judged_with(struct mvvm_instance *instance, uint32_t at, uint8_t byte)
+{
+    struct mvvm_frames frames = fake_frames();
+    uint32_t values_off;
+    size_t size;
+    memcpy(&values_off, fake_frame_table + 28, sizeof values_off);
+    const uint8_t before = fake_frame_table[values_off + at];
+    fake_frame_table[values_off + at] = byte;
+    const char *message = mvvm_check_frames(instance, &frames, &size);
+    fake_frame_table[values_off + at] = before;
+    mvvm_frames_free(&frames);
+    return message;
+}
+
+/* Fills get their constants and the addresses of homes, in thunks too, and must lie in the frame. */
+static void test_fills(void)
+{
+    struct mvvm_instance *instance = fake_instance();
+    struct mvvm_frames frames = fake_frames();
+    const uintptr_t top = (uintptr_t)mvvm_stack_top(&mvvm_stack), cfa = top - 48 - 112;
+    memset((uint8_t *)top - 48 - 112 - 96, 0xDB, 48 + 112 + 96);
+    CHECK(mvvm_materialize(instance, &frames, &mvvm_stack).sp == cfa - 96);
+    CHECK(word_at(cfa - 80) == 0xDBDBDBDBDEADBEEF);
+    CHECK(word_at(cfa - 72) == cfa - 64 && word_at(cfa - 64) == UINT64_MAX); /* of local 0 */
+    CHECK(word_at(cfa - 96) == cfa - 48 && word_at(cfa - 88) == 0xDBDBDBDBDBDBDBDB);
+    CHECK(word_at(top - 40) == top - 32 && word_at(top - 48) == 0xDBDBDBDBDBDBDBDB);
+    mvvm_frames_free(&frames);
+    const struct {
+        uint32_t at;
+        uint8_t byte;
+        const char *message;
+    } bad[] = {
+        {INNER_FILLS + 7, 7, "a fill lies outside"},  /* eight bytes from CFA - 7 */
+        {INNER_FILLS + 7, 97, "a fill lies outside"}, /* below the frame */
+        {INNER_FILLS + 9, 97, "a fill lies outside"}, /* the address of what is below it */
+        {INNER_FILLS + 2, 65, "malformed"},           /* larger than any fill */
+        {INNER_FILLS + 12, 0x80, NULL},               /* a longer number: what follows is its rest */
+        {INNER_FILLS, 4, "a fill lies outside"},      /* what is behind the third one is none */
+        {THUNK_FILLS + 1, 49, "a fill lies outside"},
+        {THUNK_FILLS + 3, 49, "a fill lies outside"},
+        {THUNK_FILLS + 3, 0x80, "malformed"},         /* the stream ends within the address */
+        {THUNK_FILLS, 2, "malformed"},                /* and before the second one's place */
+    };
+    for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+        const char *message = judged_with(instance, bad[k].at, bad[k].byte);
+        CHECK(bad[k].message == NULL ? message == NULL
+                                     : message != NULL && strstr(message, bad[k].message) != NULL);
+    }
+    CHECK(judged_with(instance, 0, 1) == NULL);
 }
 
 /* Each way in which frames may not fit the program has its message. */
@@ -538,7 +594,8 @@ static void read_all_points(const struct mvvm_frame_table *table)
             CHECK(!values.failed);
         mvvm_values_list(&values);
         while (mvvm_values_fill(&values, &fill))
-            CHECK(fill.bytes + fill.size <= table->values + table->values_size);
+            CHECK(fill.bytes == NULL ? fill.size == 8
+                                     : fill.bytes + fill.size <= values.end && !values.failed);
     }
 }
 
@@ -584,6 +641,8 @@ int main(int argc, char **argv)
         test_section(path);
     else if (strcmp(command, "frames") == 0)
         test_frames();
+    else if (strcmp(command, "fills") == 0)
+        test_fills();
     else if (strcmp(command, "misfits") == 0)
         test_misfits();
     else if (strcmp(command, "write") == 0)

@@ -93,6 +93,11 @@ def test_lift_inverts_materialize(probe: Path) -> None:
     run_probe(probe, "frames")
 
 
+def test_fills_are_written_and_checked(probe: Path) -> None:
+    """Constants and addresses of homes, in functions' frames and in thunks'."""
+    run_probe(probe, "fills")
+
+
 def test_frames_that_do_not_fit_are_named(probe: Path) -> None:
     """Each mismatch of frames and frame table has its own message."""
     run_probe(probe, "misfits")
