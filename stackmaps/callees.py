@@ -70,6 +70,10 @@ class CallResolver:
         """Return the instructions of a range of the object's code."""
         return self.shared.decoded(self.machine, self.code.text, begin, end)
 
+    def text(self, at: int) -> str:
+        """Return an instruction for people."""
+        return self.machine.text(self.code.text, at)
+
     def target_symbol(self, at: int, effects: Effects) -> str | None:
         """Return the symbol that a direct call or jump names."""
         for place in range(at, at + effects.size):
@@ -92,7 +96,7 @@ class CallResolver:
             shape = self.signatures.of_point(layout)
         offset = layout.offset if layout is not None else None
         if shape is None:
-            self.report(offset, Issue(at, f"calls {symbol or effects.text}, which is not known"))
+            self.report(offset, Issue(at, f"calls {symbol or self.text(at)}, which is not known"))
             return CallEffect(self.every_argument(), 0, after != self.end)
         if layout is not None:
             self.shapes[after] = shape
@@ -128,10 +132,17 @@ class CallResolver:
                 return False
             if effects.flow in (Flow.JUMP, Flow.BRANCH):
                 inside = effects.target is not None and begin <= at + effects.target < end
-                relocated = any(p in self.code.relocations for p in range(at, at + effects.size))
-                if relocated or not inside:
+                if not inside or self.is_relocated(at, effects):
                     return False
         return True
+
+    def is_relocated(self, at: int, effects: Effects) -> bool:
+        """Whether the linker is going to change where a direct jump goes.
+
+        The distance is a jump's last four bytes, or the second one of two.
+        """
+        place = at + effects.size - 4 if effects.size >= 4 else at + 1
+        return place in self.code.relocations
 
     def every_argument(self) -> int:
         """Return all registers that may carry arguments, for a callee that is not known."""
@@ -148,14 +159,13 @@ class CallResolver:
         """
         if effects.flow is Flow.INDIRECT_JUMP:
             return self.indirect_tail_call(at, effects)
-        relocated = any(p in self.code.relocations for p in range(at, at + effects.size))
         inside = effects.target is not None and self.begin <= at + effects.target < self.end
-        if inside and not relocated:
+        if inside and not self.is_relocated(at, effects):
             return None
         symbol = self.target_symbol(at, effects)
         shape = self.signatures.of_symbol(symbol)
         if shape is None:
-            self.report(None, Issue(at, f"jumps out of the function ({effects.text})"))
+            self.report(None, Issue(at, f"jumps out of the function ({self.text(at)})"))
             return 0
         return shape.reads(self.machine)
 
@@ -164,7 +174,7 @@ class CallResolver:
         name = self.code.name_at(self.begin)
         numbers = self.signatures.tail_callees.get(name or "", ())
         if not numbers:
-            self.report(None, Issue(at, f"indirect jump ({effects.text})"))
+            self.report(None, Issue(at, f"indirect jump ({self.text(at)})"))
         shapes = [self.signatures.callees[number] for number in numbers]
         return reduce(or_, (shape.reads(self.machine) for shape in shapes), 0)
 
@@ -212,6 +222,7 @@ class CallResolver:
             end=begin + size,
             machine=self.machine,
             decoded=self.decoded,
+            text=self.text,
             points=points,
             homes=(0, 1 << 32),
             result_units=shape.returns_units(self.machine),

@@ -87,7 +87,7 @@ class FunctionFlow:
 class FlowInput:
     """One function to follow. ``call_effect`` and ``tail_call`` answer for places in the code.
 
-    ``decoded`` returns the instructions of [begin, end) in order.
+    ``decoded`` returns the instructions of [begin, end) in order, ``text`` one for people.
     ``points`` are return addresses, where blocks start and states are kept.
     ``tail_call`` says for a jump out of the function what it reads, None for a plain jump;
     ``homes`` is the range of distances (low, high] that the home slots take.
@@ -100,6 +100,7 @@ class FlowInput:
     points: Collection[int]
     homes: tuple[int, int]
     result_units: int
+    text: Callable[[int], str]
     call_effect: Callable[[int, Effects], CallEffect]
     tail_call: Callable[[int, Effects], int | None]
 
@@ -115,6 +116,7 @@ class _Follower:
     def __init__(self, source: FlowInput) -> None:
         self.source = source
         self.units = source.machine.units
+        self.text = source.text
         self.issues: list[Issue] = []
         self.instructions: Mapping[int, Effects] = {}
         self.leaders: set[int] = set(source.points)
@@ -147,6 +149,8 @@ class _Follower:
         at = source.begin
         made: dict[int, tuple[int, StackAddress]] = {}  # by register, not used since
         for at, effects in self.instructions.items():
+            if effects.flow is Flow.NEXT and not (made or effects.special):
+                continue
             if effects.indirect is not None and effects.indirect.units in made:
                 self.through[at] = made[effects.indirect.units]
             touched = effects.use | effects.defs
@@ -182,26 +186,17 @@ class _Follower:
         block = self.blocks[start] = Block(start)
         state = self.entry_states[start].copy()
         at = start
-        steps = block.steps
+        steps, instructions, leaders = block.steps, self.instructions, self.leaders
         while True:
-            effects = self.instructions[at]
+            effects = instructions[at]
             use, defs = effects.use, effects.defs
-            if (
-                effects.stack
-                or effects.move
-                or effects.address
-                or effects.before
-                or effects.after
-                or effects.unknown
-                or effects.fp_lost
-                or at in self.through
-            ):
+            if effects.special:
                 use, defs = self.apply_stack(at, effects, state)
             after = at + effects.size
             if effects.flow is not Flow.NEXT:
                 return self.finish(block, Step(at, effects, use, defs), state)
             steps.append(Step(at, effects, use, defs))
-            if after in self.leaders or after not in self.instructions:
+            if after in leaders or after not in instructions:
                 block.successors.append(after)
                 return self.enter(after, state, at)
             at = after
@@ -241,14 +236,14 @@ class _Follower:
             return [at + effects.target]
         step.use |= arguments
         if state.sp != self.source.machine.entry_sp or state.fp is not None:
-            self.issues.append(Issue(at, f"{effects.text}: jumps away in front of its frame"))
+            self.issues.append(Issue(at, f"{self.text(at)}: jumps away in front of its frame"))
         return []
 
     def apply_stack(self, at: int, effects: Effects, state: State) -> tuple[int, int]:
         """Follow what an instruction does to the pointers and the stack."""
         use, defs = effects.use, effects.defs
         if effects.unknown:
-            self.issues.append(Issue(at, f"{effects.text}: {effects.unknown}"))
+            self.issues.append(Issue(at, f"{self.text(at)}: {effects.unknown}"))
         state.sp -= effects.before
         for access in (*effects.stack, *self.by_address(at, effects)):
             bits = self.stack_bits(at, effects, access, state)
@@ -263,7 +258,7 @@ class _Follower:
         if effects.move is not None:
             frm = state.sp if effects.move.frm == SP_BASE else state.fp
             if frm is None:
-                self.issues.append(Issue(at, f"{effects.text}: the frame pointer is the caller's"))
+                self.issues.append(Issue(at, f"{self.text(at)}: the frame pointer is the caller's"))
             elif effects.move.to == SP_BASE:
                 state.sp = frm - effects.move.add
             else:
@@ -300,14 +295,14 @@ class _Follower:
         """Return the bits of the stack bytes that an access covers."""
         base = state.sp if access.base == SP_BASE else state.fp
         if base is None:
-            self.issues.append(Issue(at, f"{effects.text}: the frame pointer is the caller's"))
+            self.issues.append(Issue(at, f"{self.text(at)}: the frame pointer is the caller's"))
             return 0
         top = base - access.disp
         if access.indexed:
-            self.issues.append(Issue(at, f"indexed stack access ({effects.text})"))
+            self.issues.append(Issue(at, f"indexed stack access ({self.text(at)})"))
             return 0
         if top - access.size < 0:
-            self.issues.append(Issue(at, f"reaches into the caller's frame ({effects.text})"))
+            self.issues.append(Issue(at, f"reaches into the caller's frame ({self.text(at)})"))
             return 0
         return ((1 << access.size) - 1) << self.units + top - access.size
 
@@ -322,7 +317,7 @@ class _Follower:
         """Refuse a store over the saved frame pointer or return address."""
         for saved in (state.fp_saved, state.ra_saved):
             if saved is not None and bits >> self.units >> saved - 8 & 0xFF:
-                what = f"overwrites what it keeps of its caller ({effects.text})"
+                what = f"overwrites what it keeps of its caller ({self.text(at)})"
                 self.issues.append(Issue(at, what))
 
     def check_address(self, at: int, effects: Effects, state: State) -> None:
@@ -331,8 +326,8 @@ class _Follower:
         assert address is not None
         base = state.fp if address.base == FP_BASE else state.sp
         if base is None:
-            self.issues.append(Issue(at, f"{effects.text}: the frame pointer is the caller's"))
+            self.issues.append(Issue(at, f"{self.text(at)}: the frame pointer is the caller's"))
             return
         low, high = self.source.homes
         if not (address.plain and low < base - address.disp <= high):
-            self.issues.append(Issue(at, f"address of a spill slot taken ({effects.text})"))
+            self.issues.append(Issue(at, f"address of a spill slot taken ({self.text(at)})"))

@@ -84,10 +84,10 @@ def _through(pressed: list[_Pressed], alive: int) -> int:
     return alive
 
 
-def first_read(flow: FunctionFlow, start: int, bits: int) -> tuple[int, str] | None:
-    """Find the nearest instruction from ``start`` on that reads any of ``bits``.
+def first_read(flow: FunctionFlow, start: int, bits: int) -> int | None:
+    """Return the offset of the nearest instruction from ``start`` on that reads any of ``bits``.
 
-    Returns its offset and text; copies are followed from register to register.
+    Copies are followed from register to register.
     """
     pending = [(start, bits)]
     seen: dict[int, int] = {}
@@ -99,7 +99,7 @@ def first_read(flow: FunctionFlow, start: int, bits: int) -> tuple[int, str] | N
         block = flow.blocks[at]
         for step in block.steps:
             if step.use & wanted:
-                return step.offset, step.effects.text
+                return step.offset
             moved = 0
             for copy in step.effects.copies:
                 moved |= (wanted >> copy.frm & copy.mask) << copy.to

@@ -174,7 +174,8 @@ def check_tail_calls(code: ObjectCode, signatures: Signatures) -> None:
             effects = machine.decode(code.text, at)
             known = any(place in code.relocations for place in range(at, at + effects.size))
             if effects.flow is Flow.CALL and effects.target is None and not known:
-                raise StackMapError(f"{name}: {effects.text} at text+{at:#x} should be a tail call")
+                text = machine.text(code.text, at)
+                raise StackMapError(f"{name}: {text} at text+{at:#x} should be a tail call")
             at += effects.size
 
 
@@ -264,6 +265,7 @@ class _Prover:
                 end=row.code_end,
                 machine=self.machine,
                 decoded=self.calls.decoded,
+                text=self.calls.text,
                 points=self.points,
                 homes=self.homes,
                 result_units=self.own_result(self.signatures.of_symbol(self.name)),
@@ -365,7 +367,7 @@ class _Prover:
             groups.append((f"spill slot CFA-{top} ({size} bytes)", left & mask))
         for what, mask in groups:
             read = first_read(flow, at, mask)
-            place, text = read or (at, "a copy")
+            place, text = (at, "a copy") if read is None else (read, self.calls.text(read))
             self.report(
                 self.points[at].offset,
                 Issue(place, f"{what} is read behind text+{at:#x} by {text}"),

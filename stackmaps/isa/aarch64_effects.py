@@ -17,6 +17,7 @@ import capstone
 from capstone import arm64 as cs
 
 from stackmaps.isa.effects import (
+    CANNOT_DECODE,
     FP_BASE,
     SP_BASE,
     CallingConvention,
@@ -78,6 +79,9 @@ _LANE_BITS: Final = {
 }
 
 
+_NAMES: Final[dict[int, str]] = {}  # capstone's numbers of registers -> names
+
+
 class _Builder:
     """Gathers the effects of one capstone instruction."""
 
@@ -92,7 +96,10 @@ class _Builder:
         self.address: StackAddress | None = None
 
     def name(self, register: int) -> str:
-        return str(self.insn.reg_name(register))
+        found = _NAMES.get(register)
+        if found is None:
+            found = _NAMES[register] = str(self.insn.reg_name(register))
+        return found
 
     def read(self, name: str, units: int | None = None) -> None:
         """Read a register, or only some of its ``units``."""
@@ -112,10 +119,8 @@ class _Builder:
             self.defs |= (0b111 if first >= _VECTORS else 1) << first
 
     def done(self, **rest: Any) -> Effects:
-        insn = self.insn
         return Effects(
             size=4,
-            text=f"{insn.mnemonic} {insn.op_str}".strip(),
             use=self.use,
             defs=self.defs,
             copies=tuple(self.copies),
@@ -392,8 +397,16 @@ def decode(code: bytes, pos: int) -> Effects:
         effects = _CACHE[word] = _decode_instruction(insn)
         return effects
     if word == bytes(4):  # udf #0
-        return Effects(4, "udf #0", flow=Flow.STOP)
-    return Effects(4, f".inst {word.hex()}", flow=Flow.STOP, unknown="cannot be decoded")
+        return Effects(4, flow=Flow.STOP)
+    return Effects(4, flow=Flow.STOP, unknown=CANNOT_DECODE)
+
+
+def text(code: bytes, pos: int) -> str:
+    """Return the instruction at ``pos`` as an assembler would write it."""
+    word = code[pos : pos + 4]
+    for insn in _CAPSTONE.disasm(word, 0, 1):
+        return f"{insn.mnemonic} {insn.op_str}".strip()
+    return f".inst {word.hex()}"
 
 
 _VECTOR_ARGUMENTS: Final = tuple(_VECTORS + 3 * n for n in range(8))
@@ -405,6 +418,7 @@ _C_PRESERVED: Final = sum(1 << n for n in range(19, 29)) | sum(
 MACHINE: Final = Machine(
     name="aarch64",
     decode=decode,
+    text=text,
     unit_names=_UNIT_NAMES,
     entry_sp=0,
     ra_on_entry=0,

@@ -8,13 +8,14 @@ leaves the rest alone. The stack and the frame pointer have no units: they are f
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
 from typing import Final
 
 SP_BASE: Final = 0
 FP_BASE: Final = 1
+CANNOT_DECODE: Final = "cannot be decoded"  # ``unknown`` of what is no instruction
 
 
 class Flow(IntEnum):
@@ -96,7 +97,6 @@ class Effects:
     """
 
     size: int
-    text: str
     use: int = 0
     defs: int = 0
     copies: tuple[Copy, ...] = ()
@@ -111,6 +111,21 @@ class Effects:
     address: StackAddress | None = None
     indirect: IndirectAccess | None = None
     unknown: str = ""  # why the instruction cannot be followed
+    special: bool = field(init=False, compare=False)  # there is more to it than registers and flow
+
+    def __post_init__(self) -> None:
+        """Work out ``special``, which is asked for each instruction of a function."""
+        special = bool(
+            self.stack
+            or self.move
+            or self.before
+            or self.after
+            or self.fp_lost
+            or self.address
+            or self.indirect
+            or self.unknown
+        )
+        object.__setattr__(self, "special", special)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +143,15 @@ class CallingConvention:
 
 @dataclass(frozen=True)
 class Machine:
-    """The proof's view of an ISA. ``decode(code, pos)`` returns the effects at ``pos``."""
+    """The proof's view of an ISA.
+
+    ``decode(code, pos)`` returns the effects of the instruction at ``pos``, ``text(code, pos)``
+    itself, for people.
+    """
 
     name: str
     decode: Callable[[bytes, int], Effects]
+    text: Callable[[bytes, int], str]
     unit_names: Sequence[str]  # a name for each unit
     entry_sp: int  # CFA minus sp at a function's first instruction
     ra_on_entry: int  # CFA minus where the return address is stored at entry; 0: in a register

@@ -25,6 +25,7 @@ import capstone
 from capstone import x86 as cs
 
 from stackmaps.isa.effects import (
+    CANNOT_DECODE,
     FP_BASE,
     SP_BASE,
     CallingConvention,
@@ -36,6 +37,7 @@ from stackmaps.isa.effects import (
     StackAccess,
     StackAddress,
 )
+from stackmaps.isa.x86_64_shapes import Decoder
 
 _GENERAL: Final = (
     ("rax", "eax", "ax", "al", "ah"),
@@ -110,10 +112,20 @@ _BITWISE: Final = re.compile(
 )
 _ZERO: Final = re.compile(r"xor|sub|v?xorp[sd]|v?pxor[dq]?|v?psub\w+|v?pcmp(eq|gt)[bwdq]")
 _LOW_HALVES: Final = re.compile(r"v?(unpcklpd|movlhps|punpcklqdq|movddup)")
+# What most code consists of, and what the patterns above need not be asked about.
+_NO_VECTORS: Final = frozenset(
+    (
+        *("mov", "movzx", "movsx", "movsxd", "lea", "add", "sub", "imul", "and", "or", "xor"),
+        *("not", "neg", "inc", "dec", "cmp", "test", "shl", "shr", "sar"),
+    )
+)
 _HALF_MOVES: Final = {"movd": "ss", "movq": "sd", "vmovd": "ss", "vmovq": "sd"} | dict.fromkeys(
     ("movlps", "movlpd", "vmovlps", "vmovlpd"), "sd"
 )
 _JUMPS: Final = re.compile(r"j[a-z]+")
+
+
+_NAMES: Final[dict[int, str]] = {}  # capstone's numbers of registers -> names
 
 
 class _Builder:
@@ -130,7 +142,10 @@ class _Builder:
         self.address: StackAddress | None = None
 
     def name(self, register: int) -> str:
-        return str(self.insn.reg_name(register))
+        found = _NAMES.get(register)
+        if found is None:
+            found = _NAMES[register] = str(self.insn.reg_name(register))
+        return found
 
     def read(self, name: str, units: int | None = None) -> None:
         """Read a register, or only some ``units`` (relative to its first) of it."""
@@ -181,7 +196,6 @@ class _Builder:
         insn = self.insn
         return Effects(
             size=insn.size,
-            text=f"{insn.mnemonic} {insn.op_str}".strip(),
             use=self.use,
             defs=self.defs,
             copies=tuple(self.copies),
@@ -365,7 +379,9 @@ _LANES: Final = {"ss": 0b00001, "sd": 0b00011, "si": 0, "usi": 0}
 
 def _vector(b: _Builder, ops: Any) -> bool:
     """Scalar, bitwise and low-half vector instructions; False where the plain rules hold."""
-    if not ops or any(_is_register(o) and b.name(o.reg).startswith("k") for o in ops):
+    if not ops or b.mnemonic in _NO_VECTORS:
+        return False
+    if any(_is_register(o) and b.name(o.reg).startswith("k") for o in ops):
         return False
     names = [b.name(o.reg) if _is_register(o) else "" for o in ops]
     mnemonic = b.mnemonic
@@ -470,7 +486,7 @@ def _bitwise(b: _Builder, ops: Any, names: list[str]) -> bool:
     moves = "mov" in b.mnemonic
     sources = names[1:] if avx or moves else names
     mask = {"x": 0b00111, "y": 0b01111, "z": 0b11111}.get(names[0][0], 0)
-    if "mm" not in names[0]:
+    if not mask:
         return False
     for operand in ops[1:]:
         if operand.type == cs.X86_OP_MEM:
@@ -484,24 +500,20 @@ def _bitwise(b: _Builder, ops: Any, names: list[str]) -> bool:
 
 _CAPSTONE: Final = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
 _CAPSTONE.detail = True
-_CACHE: Final[dict[bytes, Effects]] = {}
-_LENGTHS: Final = (3, 4, 5, 2, 7, 8, 6, 1, 9, 10, 11, 12, 13, 14, 15)
 
 
-def decode(code: bytes, pos: int) -> Effects:
-    """Return the effects of the instruction at ``pos``; jump targets are relative to it.
-
-    No encoding is a prefix of another one, so the cache can be asked with every length.
-    """
-    for size in _LENGTHS:
-        effects = _CACHE.get(code[pos : pos + size])
-        if effects is not None and pos + size <= len(code):
-            return effects
+def decode_alone(code: bytes, pos: int) -> Effects:
+    """Return the effects of the instruction at ``pos`` without help of any other one."""
     for insn in _CAPSTONE.disasm(code[pos : pos + 15], 0, 1):
-        effects = _decode_instruction(insn)
-        _CACHE[code[pos : pos + insn.size]] = effects
-        return effects
-    return Effects(1, f".byte {code[pos]:#04x}", flow=Flow.STOP, unknown="cannot be decoded")
+        return _decode_instruction(insn)
+    return Effects(1, flow=Flow.STOP, unknown=CANNOT_DECODE)
+
+
+def text(code: bytes, pos: int) -> str:
+    """Return the instruction at ``pos`` as an assembler would write it."""
+    for insn in _CAPSTONE.disasm(code[pos : pos + 15], 0, 1):
+        return f"{insn.mnemonic} {insn.op_str}".strip()
+    return f".byte {code[pos]:#04x}"
 
 
 def _units(*names: str) -> tuple[int, ...]:
@@ -513,7 +525,8 @@ _C_PRESERVED: Final = sum(_units("rbx", "r12", "r13", "r14", "r15"))
 
 MACHINE: Final = Machine(
     name="x86_64",
-    decode=decode,
+    decode=Decoder(decode_alone, _FLAGS).decode,
+    text=text,
     unit_names=_UNIT_NAMES,
     entry_sp=8,
     ra_on_entry=8,

@@ -122,7 +122,7 @@ declare <16 x i8> @llvm.aarch64.neon.tbl2.v16i8(<16 x i8>, <16 x i8>, <16 x i8>)
 def _spill_of_a_pair(code: ObjectCode) -> int:
     """Return where two vectors are loaded from a spill slot."""
     for at in range(4, len(code.text), 4):
-        if AARCH64.decode(code.text, at).text.startswith("ld1 {"):
+        if AARCH64.text(code.text, at).startswith("ld1 {"):
             return at
     raise AssertionError("no pair of vectors is spilled")
 

@@ -1,0 +1,85 @@
+"""Effects by an instruction's shape are those that it has by itself: random encodings."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from stackmaps.isa.effects import Flow
+from stackmaps.isa.x86_64_effects import MACHINE as X86
+from stackmaps.isa.x86_64_effects import decode_alone
+from stackmaps.isa.x86_64_shapes import shape
+
+_ONE_BYTE = (
+    *(*range(4), 0x21, 0x2B, 0x39, 0x63, 0x69, 0x6B, 0x80, 0x81, 0x83, 0x84, 0x85, 0x88, 0x89),
+    *(0x89, 0x8A, 0x8B, 0x8B, 0x8B, 0x8D, 0xB8, 0xBD, 0xBF, 0xC1, 0xC6, 0xC7, 0x50),
+)
+_GENERAL_TWO_BYTE = (0x40, 0x4F, 0xAF, 0xB6, 0xB7, 0xBE, 0xBF, 0x94)
+_VECTOR_TWO_BYTE = (
+    *(0x10, 0x11, 0x28, 0x29, 0x2E, 0x51, 0x54, 0x57, 0x58, 0x5A, 0x6E, 0x6F, 0x7E, 0x7F),
+    *(0xD6, 0xEF),
+)
+
+
+def _x86(rng: random.Random) -> bytes:
+    """Return an instruction with some of what may stand behind it."""
+    rex = rng.choice([b"", *(bytes([byte]) for byte in range(0x40, 0x50))])
+    rest = bytes(rng.choice((rng.randrange(256), 0x24, 0x45)) for _ in range(15))
+    kind = rng.randrange(3)
+    if kind == 0:
+        return rng.choice([b"", b"", b"\x66"]) + rex + bytes([rng.choice(_ONE_BYTE)]) + rest
+    if kind == 1:
+        opcode = bytes([0x0F, rng.choice(_GENERAL_TWO_BYTE)])
+        return rng.choice([b"", b"", b"\x66"]) + rex + opcode + rest
+    opcode = bytes([0x0F, rng.choice(_VECTOR_TWO_BYTE)])
+    return rng.choice([b"\x66", b"\xf2", b"\xf3"]) + rex + opcode + rest
+
+
+def test_x86_effects_by_shape_are_those_of_the_instruction_itself() -> None:
+    rng = random.Random(7)
+    shaped = on_the_stack = 0
+    for _ in range(6000):
+        code = _x86(rng)
+        alone = decode_alone(code, 0)
+        assert X86.decode(code, 0) == alone, X86.text(code, 0)
+        found = shape(code, 0)
+        if found is not None and not alone.unknown:
+            shaped += 1
+            on_the_stack += bool(alone.stack)
+    assert shaped > 3000 and on_the_stack > 300
+
+
+@pytest.mark.parametrize(
+    ("code", "flow", "target"),
+    [
+        ("7410", Flow.BRANCH, 0x12),  # je
+        ("eb80", Flow.JUMP, 2 - 0x80),  # jmp
+        ("0f8c10000000", Flow.BRANCH, 0x16),  # jl
+        ("e9f0ffffff", Flow.JUMP, 5 - 0x10),  # jmp
+        ("e800000000", Flow.CALL, 5),  # call
+    ],
+)
+def test_x86_direct_jumps(code: str, flow: Flow, target: int) -> None:
+    data = bytes.fromhex(code)
+    effects = X86.decode(data, 0)
+    assert (effects.flow, effects.target, effects.size) == (flow, target, len(data))
+    assert effects == decode_alone(data, 0)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "8b",  # mov eax, ..., cut off
+        "8b8010",
+        "48b8",
+        "4889e0",  # mov rax, rsp
+        "4883ec10",  # sub rsp, 16
+        "488d4510",  # lea rax, [rbp + 16]
+        "8b042c",  # mov eax, [rsp + rbp]
+        "c1e003",  # shl eax, 3
+        "48892c24",  # mov [rsp], rbp
+    ],
+)
+def test_x86_instructions_without_a_shape(code: str) -> None:
+    assert shape(b"\x90" + bytes.fromhex(code), 1) is None
