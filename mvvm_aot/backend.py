@@ -40,6 +40,13 @@ def _initialize() -> None:
     llvm.set_option("mvvm-aot", "-profile-guided-section-prefix=false")
     # GlobalISel drops "deopt" records in silence.
     llvm.set_option("mvvm-aot", "-global-isel=false")
+    # Level 0's own register allocator keeps every value in a slot: twice the code to be proved.
+    llvm.set_option("mvvm-aot", "-optimize-regalloc=true")
+
+
+def _codegen_level(opt_level: int, mode: CodegenMode) -> int:
+    """Return LLVM's level of code generation: at level 0 some functions do not pass the proof."""
+    return opt_level if mode is CodegenMode.NORMAL else max(opt_level, 1)
 
 
 @contextmanager
@@ -51,8 +58,10 @@ def _switches(target: Target, opt_level: int, mode: CodegenMode) -> Iterator[Non
     """
     hoisting = mode is CodegenMode.NORMAL
     fast = target.name == "x86_64" and (opt_level == 0 or mode is CodegenMode.PLAIN)
+    scheduling = _codegen_level(opt_level, mode) > 0
     with _lock:
         llvm.set_option("mvvm-aot", f"-fast-isel={str(fast).lower()}")
+        llvm.set_option("mvvm-aot", f"-enable-misched={str(scheduling).lower()}")
         for name in _HOISTING:
             llvm.set_option("mvvm-aot", f"-{name}={str(not hoisting).lower()}")
         yield
@@ -233,8 +242,7 @@ def _prepare(
         # Operands that nobody needs stay what they are; else they may become any register.
         # (Functions with points are all noinline, which optnone demands.)
         level, ir = 0, ir.replace(" noinline ", " noinline optnone ")
-    # Code generation at level 0 lays out frames that round trips have shown not to be closed.
-    machine = _target_machine(target, max(level, 1), cpu, features)
+    machine = _target_machine(target, _codegen_level(level, mode), cpu, features)
     module = _parse(_with_target_functions(ir, target, cpu, features), target, machine)
     _optimize(module, machine, level)
     return _repaired(module, target, machine), machine
