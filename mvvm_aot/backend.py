@@ -28,6 +28,15 @@ from .targets import Target
 # What moves computations above a call and keeps their results in spill slots.
 _HOISTING: Final = ("disable-machine-licm", "disable-postra-machine-licm", "disable-machine-cse")
 
+# Switches at level 0, and what they are by default. Of the register coalescer's efforts, which grow
+# with the square of a function's joins, only those are made that are cheap.
+_LEVEL_0: Final = (
+    ("enable-misched", "false", "true"),
+    ("join-globalcopies", "false", "true"),
+    ("large-interval-size-threshold", "20", "100"),
+    ("large-interval-freq-threshold", "20", "256"),
+)
+
 _lock: Final = threading.Lock()
 
 
@@ -58,10 +67,11 @@ def _switches(target: Target, opt_level: int, mode: CodegenMode) -> Iterator[Non
     """
     hoisting = mode is CodegenMode.NORMAL
     fast = target.name == "x86_64" and (opt_level == 0 or mode is CodegenMode.PLAIN)
-    scheduling = _codegen_level(opt_level, mode) > 0
+    level = _codegen_level(opt_level, mode)
     with _lock:
         llvm.set_option("mvvm-aot", f"-fast-isel={str(fast).lower()}")
-        llvm.set_option("mvvm-aot", f"-enable-misched={str(scheduling).lower()}")
+        for name, at_0, otherwise in _LEVEL_0:
+            llvm.set_option("mvvm-aot", f"-{name}={otherwise if level else at_0}")
         for name in _HOISTING:
             llvm.set_option("mvvm-aot", f"-{name}={str(not hoisting).lower()}")
         yield

@@ -16,6 +16,7 @@ from typing import Any, Final
 import capstone
 from capstone import arm64 as cs
 
+from stackmaps.isa.aarch64_shapes import Decoder
 from stackmaps.isa.effects import (
     CANNOT_DECODE,
     FP_BASE,
@@ -384,18 +385,13 @@ def _read_view(b: _Builder, name: str, operand: Any) -> None:
 
 _CAPSTONE: Final = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM)
 _CAPSTONE.detail = True
-_CACHE: Final[dict[bytes, Effects]] = {}
 
 
-def decode(code: bytes, pos: int) -> Effects:
-    """Return the effects of the instruction at ``pos``; jump targets are relative to it."""
+def decode_alone(code: bytes, pos: int) -> Effects:
+    """Return the effects of the instruction at ``pos`` without help of any other one."""
     word = code[pos : pos + 4]
-    effects = _CACHE.get(word)
-    if effects is not None:
-        return effects
     for insn in _CAPSTONE.disasm(word, 0, 1):
-        effects = _CACHE[word] = _decode_instruction(insn)
-        return effects
+        return _decode_instruction(insn)
     if word == bytes(4):  # udf #0
         return Effects(4, flow=Flow.STOP)
     return Effects(4, flow=Flow.STOP, unknown=CANNOT_DECODE)
@@ -417,7 +413,7 @@ _C_PRESERVED: Final = sum(1 << n for n in range(19, 29)) | sum(
 
 MACHINE: Final = Machine(
     name="aarch64",
-    decode=decode,
+    decode=Decoder(decode_alone).decode,
     text=text,
     unit_names=_UNIT_NAMES,
     entry_sp=0,

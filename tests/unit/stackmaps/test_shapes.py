@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from stackmaps.isa import aarch64_effects, aarch64_shapes
 from stackmaps.isa.effects import Flow
 from stackmaps.isa.x86_64_effects import MACHINE as X86
 from stackmaps.isa.x86_64_effects import decode_alone
@@ -83,3 +84,56 @@ def test_x86_direct_jumps(code: str, flow: Flow, target: int) -> None:
 )
 def test_x86_instructions_without_a_shape(code: str) -> None:
     assert shape(b"\x90" + bytes.fromhex(code), 1) is None
+
+
+# Instructions whose numbers are zero: jumps, moves, additions, loads and stores of all widths.
+_WORDS = (
+    *(0x14000000, 0x94000000, 0x54000000, 0x34000000, 0xB5000000, 0x36000000, 0xB7000000),
+    *(0x52800000, 0xD2800000, 0xF2A00000, 0x92800000, 0x11000000, 0xB1400000, 0xD1000000),
+    *(0x39000000, 0x79400000, 0xB9400000, 0xF9400000, 0xB9800000, 0x3D800000, 0x3DC00000),
+    *(0xFD400000, 0xBD000000, 0xF8400000, 0xB8000000, 0x3C800000, 0x38C00000, 0x29000000),
+    *(0x29400000, 0xA9000000, 0xA9400000, 0xAD000000, 0x6D400000, 0x2D000000, 0x69400000),
+)
+
+
+def _arm(rng: random.Random) -> int:
+    """Return an instruction's word, often one with a pointer for its base and none for its data."""
+    head = rng.choice(_WORDS)
+    word = head | rng.getrandbits(26 if head & 0x7C000000 == 0x14000000 else 22)
+    if rng.random() < 0.5:
+        word = word & ~(31 << 5) | rng.choice((29, 31)) << 5
+    if rng.random() < 0.5:
+        word = word & ~31 | rng.randrange(29)
+    return word
+
+
+def test_arm_effects_by_shape_are_those_of_the_instruction_itself() -> None:
+    rng = random.Random(7)
+    decode = aarch64_shapes.Decoder(aarch64_effects.decode_alone).decode
+    shaped = on_the_stack = 0
+    for _ in range(6000):
+        word = _arm(rng)
+        code = word.to_bytes(4, "little")
+        alone = aarch64_effects.decode_alone(code, 0)
+        assert decode(code, 0) == alone, aarch64_effects.text(code, 0)
+        if aarch64_shapes.shape(word) is not None and not alone.unknown:
+            shaped += 1
+            on_the_stack += bool(alone.stack)
+    assert shaped > 3000 and on_the_stack > 1000
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        0x910043FD,  # add x29, sp, #16
+        0xD10083FF,  # sub sp, sp, #32
+        0xF90003FE,  # str x30, [sp]
+        0xA9017BFD,  # stp x29, x30, [sp, #16]
+        0xA9BF4FF4,  # stp x20, x19, [sp, #-16]!
+        0xF8010FF3,  # str x19, [sp, #16]!
+        0xF8410400,  # ldr x0, [x0], #16
+        0x910003E0,  # mov x0, sp
+    ],
+)
+def test_arm_instructions_without_a_shape(word: int) -> None:
+    assert aarch64_shapes.shape(word) is None
