@@ -20,7 +20,8 @@ help:
 	@echo "make fuzz    random programs for a while (SECONDS=60 SEED=0)"
 	@echo "make bless   rewrite the expected output of the golden tests"
 	@echo "make gen     rewrite generated files"
-	@echo "make bench   measure everything, rewrite docs/benchmarks.md (half an hour); make bench-quick prints a few"
+	@echo "make bench   measure everything, rewrite docs/benchmarks.md (25 minutes; CONTINUE=1 goes on with one that was cut off)"
+	@echo "make bench-quick  measure run time and code size of some programs (a minute; longer when it builds them first)"
 	@echo "make clean   remove what was built here"
 
 setup: $(STAMP)
@@ -95,7 +96,7 @@ $(BENCH_STAMP): $(STAMP)
 	@touch $@
 
 bench: $(BENCH_STAMP)
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(if $(CONTINUE),--continue)
 
 bench-quick: $(BENCH_STAMP)
 	$(BIN)/python -m bench --quick

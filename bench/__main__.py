@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any, Final
 
 from bench.build import Builder
 from bench.chart import draw_chart
-from bench.measure import MEASURED, Plan, measure, say
-from bench.programs import BY_NAME, GROUPS, QUICK, select
+from bench.journal import Journal, say
+from bench.measure import MEASURED, Plan, measure
+from bench.programs import BY_NAME, GROUPS, PROGRAMS, QUICK, select
 from bench.report import render
 from bench.run_time import COLUMNS
 
@@ -44,6 +46,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--chart", type=Path, help="also draw the run times into this file (PNG)")
     add("--wasm-flag", action="append", default=[], help="for modules: --wasm-flag=-msimd128")
     add("--json", type=Path, help="also write the figures to this file")
+    add(
+        "--continue",
+        dest="go_on",
+        action="store_true",
+        help="keep what an earlier measurement with the same options has, and measure the rest",
+    )
     add("--note", action="append", default=[], help="a remark for the document")
     return parser.parse_args(arguments)
 
@@ -80,15 +88,31 @@ def write_document(figures: dict[str, Any]) -> None:
     RESULTS.mkdir(exist_ok=True)
     kept = RESULTS / f"{figures['date']}.json"
     kept.write_text(json.dumps(figures, indent=1) + "\n")
-    draw_chart(figures["run_time"], CHART)
+    if figures.get("run_time"):
+        draw_chart(figures["run_time"], CHART)
     DOCUMENT.write_text(render(figures, CHART.name))
     say(f"wrote {kept} and {DOCUMENT}")
 
 
+def open_journal(arguments: argparse.Namespace, plan: Plan) -> Journal:
+    """Return where figures are kept as they come, and say what is going to happen."""
+    path = FOLDER / ("quick.json" if arguments.quick else "journal.json")
+    try:
+        journal = Journal(path, plan.identity(), go_on=arguments.go_on)
+    except ValueError as error:
+        sys.exit(f"bench: {error}")
+    rest = "small sizes and few runs: a rough guide" if arguments.quick else "the whole sizes"
+    say(f"{len(plan.programs)} of {len(PROGRAMS)} programs, {plan.runs} runs of each, {rest}.")
+    say(f"Figures are kept in {path} as they come; --continue goes on from there.")
+    return journal
+
+
 def main() -> None:
-    """Measure, then write or print."""
+    """Measure, then write or print; status 1 when anything failed."""
     arguments = parse()
-    figures = measure(plan_of(arguments))
+    plan = plan_of(arguments)
+    journal = open_journal(arguments, plan)
+    figures = measure(plan, journal)
     figures["notes"] = arguments.note + figures["notes"]
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
@@ -98,6 +122,8 @@ def main() -> None:
         write_document(figures)
     else:
         print(render(figures))
+    if journal.failures:
+        sys.exit("\n".join(["bench: not everything could be measured:", *journal.failures]))
 
 
 if __name__ == "__main__":

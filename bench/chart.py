@@ -16,6 +16,13 @@ SERIES: Final = {
 WIDTH: Final = 0.27  # of a bar; a program has one unit
 
 
+def series_of(items: Sequence[Figures]) -> dict[str, tuple[str, str]]:
+    """Return those of SERIES that were measured for every program."""
+    return {
+        name: row for name, row in SERIES.items() if all(name in item["ratios"] for item in items)
+    }
+
+
 def draw_chart(items: Sequence[Figures], out: Path) -> None:
     """Write a bar chart of all programs' run times divided by native code's."""
     import matplotlib
@@ -24,11 +31,12 @@ def draw_chart(items: Sequence[Figures], out: Path) -> None:
     from matplotlib import pyplot
     from matplotlib.patches import Patch
 
+    series = series_of(items)
     figure, axes = pyplot.subplots(figsize=(15, 5.2))
     labels: list[str] = []
     for group, members in by_group(items).items():
         place = len(labels)
-        for number, (name, (_, colour)) in enumerate(SERIES.items()):
+        for number, (name, (_, colour)) in enumerate(series.items()):
             heights = [item["ratios"][name] for item in members]
             heights.append(geometric_mean(heights))
             places = [place + k + (number - 1) * WIDTH for k in range(len(heights))]
@@ -42,7 +50,7 @@ def draw_chart(items: Sequence[Figures], out: Path) -> None:
         tick.set_fontweight("bold" if label == "mean" else "normal")
     axes.set_xlim(-0.6, len(labels) - 0.4)
     axes.set_ylabel("run time ÷ native zig cc -O3 (less is better)")
-    handles = [Patch(color=colour, label=title) for title, colour in SERIES.values()]
+    handles = [Patch(color=colour, label=title) for title, colour in series.values()]
     axes.legend(handles=handles, frameon=False, fontsize=9)
     figure.tight_layout()
     figure.savefig(out, dpi=110, metadata={"Software": None})

@@ -7,7 +7,7 @@ docs/internals.md, section 5).
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,15 +47,12 @@ def summarize(waits: Sequence[tuple[int, int]]) -> dict[str, Any]:
     }
 
 
-def measure_latency(programs: Sequence[Program], builder: Builder, size: str) -> dict[str, Any]:
-    """Measure each program once, and all requests together."""
-    together: list[tuple[int, int]] = []
-    items = []
-    for program in programs:
-        waits = collect_waits(program, builder, size)
-        together += waits
-        items.append({"program": program.name, **summarize(waits)})
-    return {"programs": items, "all": summarize(together)}
+def summarize_all(waits: Mapping[str, Sequence[tuple[int, int]]]) -> dict[str, Any]:
+    """Return each program's percentiles, and those of all requests together."""
+    return {
+        "programs": [{"program": name, **summarize(own)} for name, own in waits.items()],
+        "all": summarize([wait for own in waits.values() for wait in own]),
+    }
 
 
 def render_latency(figures: Figures) -> list[str]:

@@ -15,10 +15,12 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import mvvm_aot
+from bench.journal import Journal, say
 from bench.tables import Figures, table
 from bench.timing import run_once
 from mvvm_aot.abi import EXIT_CHECKPOINTED
@@ -27,6 +29,8 @@ from tests.programs.build import compile_c
 
 SOURCE: Final = Path(__file__).resolve().parent / "memory.c"
 SIZES: Final = (1, 8, 64, 512, 2048)  # MiB
+LARGE: Final = 2048  # MiB: such sizes take long and vary little
+LARGE_RUNS: Final = 3
 LARGEST_ON_DISK: Final = 512  # MiB: a virtual disk's speed says little about us
 SHARED: Final = Path("/dev/shm")
 SETTLE_SECONDS: Final = 0.3  # after `sync`, so that no write pays for the one before
@@ -147,23 +151,35 @@ def places(folder: Path, scratch: Path) -> list[Place]:
     return found
 
 
-def measure_moves(folder: Path, runs: int) -> dict[str, Any]:
-    """Measure all sizes in all places."""
+def measure_moves(folder: Path, runs: int, journal: Journal) -> dict[str, Any]:
+    """Measure all sizes in all places; sizes that fail are left out."""
     wasm = compile_c([SOURCE], folder / "memory.wasm", ("-O2", "-Wl,--strip-debug"), "wasm32-wasi")
     exe = mvvm_aot.compile(wasm, target=host_target().name).path
     with tempfile.TemporaryDirectory(dir=SHARED if SHARED.is_dir() else folder) as scratch:
         measured = [
-            {
-                "place": place.name,
-                "sizes": [
-                    measure_size(exe, mib, place, runs)
-                    for mib in SIZES
-                    if not place.synced or mib <= LARGEST_ON_DISK
-                ],
-            }
+            {"place": place.name, "sizes": _measure_place(exe, place, runs, journal)}
             for place in places(folder, Path(scratch))
         ]
     return {"places": measured}
+
+
+def _measure_place(exe: Path, place: Place, runs: int, journal: Journal) -> list[dict[str, Any]]:
+    found = []
+    for mib in SIZES:
+        if place.synced and mib > LARGEST_ON_DISK:
+            continue
+        title = f"{mib} MiB {place.name}"
+        turns = min(runs, LARGE_RUNS) if mib >= LARGE else runs
+        size = journal.keep("moves", title, partial(measure_size, exe, mib, place, turns))
+        if size is not None:
+            found.append(size)
+            taken, bound = size["checkpoint_ms"], size["dd_ms"]
+            first = size["first_instruction_ms"]
+            say(
+                f"{journal.elapsed()}    {title}: checkpoint {taken:.1f} ms (dd {bound:.1f}), "
+                f"first instruction after {first:.1f}"
+            )
+    return found
 
 
 def _row(size: Figures) -> list[str]:

@@ -19,6 +19,7 @@ from typing import Any, Final
 from bench.build import Builder, command_of
 from bench.programs import Program
 from bench.tables import Figures, geometric_mean, table
+from bench.timing import LONGEST_RUN
 from mvvm_aot.abi import EXIT_CHECKPOINTED
 
 MOVE_AT: Final = 0.1  # of the run's time by the clock
@@ -51,7 +52,12 @@ class Mover:
         if stop_after is not None:
             time.sleep(stop_after)
             process.send_signal(signal.SIGUSR1)
-        output, _ = process.communicate()
+        try:
+            output, _ = process.communicate(timeout=LONGEST_RUN)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
         if process.returncode != wanted:
             raise RuntimeError(f"{self.command}: status {process.returncode} instead of {wanted}")
         return output

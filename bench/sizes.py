@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from bench.build import Builder
-from bench.programs import Program
+from bench.programs import Build
 from bench.tables import Figures, geometric_mean, table
 
 PROOF_KEYS: Final = (
@@ -21,25 +21,20 @@ PROOF_KEYS: Final = (
 )
 
 
-def measure_sizes(programs: Sequence[Program], builder: Builder) -> list[dict[str, Any]]:
-    """Translate each build once with points and once without."""
-    found = []
-    for build in dict.fromkeys(program.build for program in programs):
-        points = builder.translate(build, migration=True)
-        plain = builder.translate(build, migration=False)
-        found.append(
-            {
-                "module": build.name,
-                "wasm_bytes": points.report["wasm_bytes"],
-                "code_bytes": points.report["code_bytes"],
-                "code_bytes_plain": plain.report["code_bytes"],
-                "frame_table_bytes": points.report["frame_table_bytes"],
-                "file_bytes": points.path.stat().st_size,
-                "file_bytes_plain": plain.path.stat().st_size,
-                "proof": {key: points.report[key] for key in PROOF_KEYS},
-            }
-        )
-    return found
+def measure_size(build: Build, builder: Builder) -> dict[str, Any]:
+    """Translate a build once with points and once without."""
+    points = builder.translate(build, migration=True)
+    plain = builder.translate(build, migration=False)
+    return {
+        "module": build.name,
+        "wasm_bytes": points.report["wasm_bytes"],
+        "code_bytes": points.report["code_bytes"],
+        "code_bytes_plain": plain.report["code_bytes"],
+        "frame_table_bytes": points.report["frame_table_bytes"],
+        "file_bytes": points.path.stat().st_size,
+        "file_bytes_plain": plain.path.stat().st_size,
+        "proof": {key: points.report[key] for key in PROOF_KEYS},
+    }
 
 
 def render_sizes(modules: Sequence[Figures]) -> list[str]:

@@ -6,10 +6,14 @@ import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
+
+LONGEST_RUN: Final = 300.0  # seconds; the programs take a few
 
 
 @dataclass(slots=True)
@@ -63,7 +67,7 @@ def wasmtime_job(module: Path, arguments: Sequence[str]) -> Job:
 
 
 def run_once(command: Sequence[str | Path], variables: Mapping[str, str] | None = None) -> Ended:
-    """Run a command to its end and measure it."""
+    """Run a command to its end and measure it; one that hangs is killed (status -9)."""
     read_end, write_end = os.pipe()
     began = time.perf_counter()
     process = subprocess.Popen(
@@ -73,10 +77,13 @@ def run_once(command: Sequence[str | Path], variables: Mapping[str, str] | None 
         stdout=write_end,
     )
     os.close(write_end)
+    watchdog = threading.Timer(LONGEST_RUN, process.kill)
+    watchdog.start()
     with os.fdopen(read_end, "rb") as pipe:
         output = pipe.read()
     _, wait_status, usage = os.wait4(process.pid, 0)
     clock = time.perf_counter() - began
+    watchdog.cancel()
     process.returncode = os.waitstatus_to_exitcode(wait_status)  # wait4 has reaped it
     return Ended(process.returncode, output, usage.ru_utime + usage.ru_stime, clock)
 

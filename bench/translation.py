@@ -3,35 +3,63 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import mvvm_aot
+from bench.journal import Journal, say
 from bench.sizes import PROOF_KEYS
 from mvvm_aot import workers
 from mvvm_aot.api import host_target
 from mvvm_aot.targets import TARGETS
 
 LEVELS: Final = range(4)
+USUAL_LEVEL: Final = 2
+LARGE: Final = 500_000  # bytes of a module that takes a minute for each level and target
 
 
-def measure_translation(name: str, wasm: Path, folder: Path) -> dict[str, Any]:
-    """Translate a module twice, past the cache, and keep the second time's figures.
+def measure_translation(
+    name: str, wasm: Path, folder: Path, journal: Journal
+) -> dict[str, Any] | None:
+    """Translate a module stage by stage, then at each level for each target; None: it failed."""
+    figures: dict[str, Any] | None = journal.keep(
+        "translation", name, partial(measure_stages, name, wasm, folder)
+    )
+    if figures is None:
+        return None
+    levels = []
+    for target, level in what_to_translate(figures["wasm_bytes"]):
+        title = f"{name} {target} -O{level}"
+        made = journal.keep(
+            "translation",
+            title,
+            partial(measure_level, name, wasm, folder, target, level),
+        )
+        if made is not None:
+            levels.append(made)
+            say(f"{journal.elapsed()}    {title}: {made['seconds']:.1f} s")
+    return figures | {"levels": levels}
 
-    (The first may have to build the runtime.)
-    """
-    for _ in range(2):
+
+def what_to_translate(wasm_bytes: int) -> list[tuple[str, int]]:
+    """Return targets and levels; of a large module for another target the usual level only."""
+    here = host_target().name
+    return [
+        (target, level)
+        for target in TARGETS
+        for level in LEVELS
+        if target == here or level == USUAL_LEVEL or wasm_bytes < LARGE
+    ]
+
+
+def measure_stages(name: str, wasm: Path, folder: Path) -> dict[str, Any]:
+    """Translate a module past the cache; a small one twice, since the first starts workers."""
+    for _ in range(1 if wasm.stat().st_size >= LARGE else 2):
         built = mvvm_aot.compile(
             wasm, folder / f"{name}.exe", target=host_target().name, use_cache=False
         )
     report = built.report
-    plain = mvvm_aot.compile(
-        wasm,
-        folder / f"{name}.plain",
-        target=host_target().name,
-        migration=False,
-        use_cache=False,
-    )
     seconds = report["seconds"]
     instructions = report["instructions"]
     return {
@@ -42,14 +70,8 @@ def measure_translation(name: str, wasm: Path, folder: Path) -> dict[str, Any]:
             stage: round(instructions / max(taken, 1e-6)) for stage, taken in seconds.items()
         },
         "code_bytes": report["code_bytes"],
-        "code_bytes_plain": plain.report["code_bytes"],
         "frame_table_bytes": report["frame_table_bytes"],
         "proof": {key: report[key] for key in PROOF_KEYS},
-        "levels": [
-            measure_level(name, wasm, folder, target, level)
-            for target in TARGETS
-            for level in LEVELS
-        ],
     }
 
 

@@ -4,11 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from bench import latency, resumed, tables
+from bench import latency, resumed, tables, timing
+from bench.build import Builder
+from bench.chart import series_of
+from bench.journal import Journal
+from bench.measure import Plan, measure
 from bench.moves import render_moves
-from bench.programs import BY_NAME, GROUPS, PROGRAMS, select
+from bench.programs import BY_NAME, GROUPS, PROGRAMS, Build, Program, select
+from bench.report import render
 from bench.run_time import ratios_of, render_columns
+from bench.sources import Sources
 from bench.timing import Job, interleave
+from bench.translation import what_to_translate
 
 
 def item(program: str, group: str, **seconds: float) -> dict[str, object]:
@@ -135,3 +142,74 @@ def test_the_section_on_moves() -> None:
     lines = render_moves({"places": [{"place": "in memory", "sizes": [size]}]})
     assert lines[-1] == "| 8 | 6.00 | 5.00 | 1.00 | 1.20 | 0.70 | 3.00 | 3.50 |"
     assert "Snapshots in memory:" in lines
+
+
+def test_a_journal_keeps_what_there_is(tmp_path: Path) -> None:
+    """A failure is kept in words and loses nothing; the next time only the rest is measured."""
+    path = tmp_path / "folder" / "journal.json"
+    first = Journal(path, {"runs": 3})
+    assert first.keep("run_time", "a", lambda: {"seconds": 1.5}) == {"seconds": 1.5}
+    assert first.keep("run_time", "b", lambda: 1 // 0) is None
+    (failure,) = first.failures
+    assert "run time, b: FAILED: ZeroDivisionError" in failure
+    second = Journal(path, {"runs": 3}, go_on=True)
+    assert second.keep("run_time", "a", lambda: pytest.fail("again")) == {"seconds": 1.5}
+    assert second.keep("run_time", "b", lambda: 2) == 2
+    assert second.keep("latency", "a", lambda: 3) == 3
+    assert not second.failures
+    third = Journal(path, {"runs": 3})  # begins anew
+    assert third.keep("run_time", "a", lambda: 4) == 4
+
+
+def test_a_journal_of_another_plan_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal.json"
+    with pytest.raises(ValueError, match="nothing to go on with"):
+        Journal(path, {"runs": 3}, go_on=True)
+    Journal(path, {"runs": 3, "cpu": "x"}).keep("run_time", "a", lambda: 1)
+    with pytest.raises(ValueError, match="measured otherwise: runs differ"):
+        Journal(path, {"runs": 5, "cpu": "x"}, go_on=True)
+
+
+def test_a_hanging_program_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "LONGEST_RUN", 0.2)
+    assert timing.run_once(["sleep", "30"]).status == -9
+
+
+def fake_builder(folder: Path) -> Builder:
+    """Return a builder whose programs are shell scripts; the one called `broken` fails."""
+
+    class Fake(Builder):
+        def native(self, build: Build) -> Path:
+            script = self.folder / build.name
+            script.write_text(f"#!/bin/sh\n[ {build.name} != broken ] && echo $1\n")
+            script.chmod(0o755)
+            return script
+
+    return Fake(folder)
+
+
+def test_a_program_that_fails_is_a_note_and_the_rest_is_measured(tmp_path: Path) -> None:
+    def program(name: str) -> Program:
+        build = Build(name, lambda _folder: Sources(()))
+        return Program(name, "group", build, ("1",), ("1",), ("1",))
+
+    programs = (program("first"), program("broken"), program("last"))
+    plan = Plan(programs, ("run_time",), ("native",), "quick", 2, fake_builder(tmp_path / "build"))
+    journal = Journal(tmp_path / "journal.json", plan.identity())
+    figures = measure(plan, journal)
+    assert [item["program"] for item in figures["run_time"]] == ["first", "last"]
+    (note,) = figures["notes"]
+    assert note.startswith("run time, broken: FAILED: ") and "status 1" in note
+    assert f"- {note}" in render(figures)
+    again = Journal(journal.path, plan.identity(), go_on=True)
+    assert measure(plan, again)["run_time"] == figures["run_time"]
+
+
+def test_the_chart_shows_what_was_measured_for_all() -> None:
+    items = [item("a", "x", native=1, points=2, plain=1), item("b", "x", native=1, points=2)]
+    assert list(series_of(items)) == ["points_over_native"]
+
+
+def test_a_large_module_is_translated_for_this_machine_at_all_levels() -> None:
+    assert len(what_to_translate(1000)) == 8
+    assert sorted(level for _, level in what_to_translate(10**6)) == [0, 1, 2, 2, 3]
