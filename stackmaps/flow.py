@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from stackmaps.isa.effects import (
     FP_BASE,
     SP_BASE,
+    Copy,
     Effects,
     Flow,
+    IndirectAccess,
     Machine,
     StackAccess,
     StackAddress,
@@ -54,12 +56,13 @@ class State:
 
 @dataclass(slots=True)
 class Step:
-    """One instruction in place: what it reads and overwrites, stack bytes included."""
+    """One instruction in place: what it reads, overwrites and copies, stack bytes included."""
 
     offset: int
     effects: Effects
     use: int
     defs: int
+    copies: tuple[Copy, ...]
 
 
 @dataclass(slots=True)
@@ -103,6 +106,21 @@ class FlowInput:
     text: Callable[[int], str]
     call_effect: Callable[[int, Effects], CallEffect]
     tail_call: Callable[[int, Effects], int | None]
+
+
+def spill_copies(access: IndirectAccess, bits: int) -> tuple[Copy, ...]:
+    """Return which unit of a vector register goes to which byte of the stack, or comes from it.
+
+    LLVM spills several registers at once though nobody needs some of them any more. ``bits``: the
+    bytes of the stack, the lowest address highest.
+    """
+    copies = []
+    for number, vector in enumerate(access.vectors):
+        for k in range(access.width):
+            unit = vector + (0, 1, 2, 2)[k // 4]
+            byte = bits.bit_length() - 1 - number * access.width - k
+            copies.append(Copy(byte, 1, unit) if access.store else Copy(unit, 1, byte))
+    return tuple(copies)
 
 
 def follow(source: FlowInput) -> FunctionFlow:
@@ -189,13 +207,13 @@ class _Follower:
         steps, instructions, leaders = block.steps, self.instructions, self.leaders
         while True:
             effects = instructions[at]
-            use, defs = effects.use, effects.defs
+            use, defs, copies = effects.use, effects.defs, effects.copies
             if effects.special:
-                use, defs = self.apply_stack(at, effects, state)
+                use, defs, copies = self.apply_stack(at, effects, state)
             after = at + effects.size
             if effects.flow is not Flow.NEXT:
-                return self.finish(block, Step(at, effects, use, defs), state)
-            steps.append(Step(at, effects, use, defs))
+                return self.finish(block, Step(at, effects, use, defs, copies), state)
+            steps.append(Step(at, effects, use, defs, copies))
             if after in leaders or after not in instructions:
                 block.successors.append(after)
                 return self.enter(after, state, at)
@@ -239,19 +257,24 @@ class _Follower:
             self.issues.append(Issue(at, f"{self.text(at)}: jumps away in front of its frame"))
         return []
 
-    def apply_stack(self, at: int, effects: Effects, state: State) -> tuple[int, int]:
+    def apply_stack(
+        self, at: int, effects: Effects, state: State
+    ) -> tuple[int, int, tuple[Copy, ...]]:
         """Follow what an instruction does to the pointers and the stack."""
-        use, defs = effects.use, effects.defs
+        use, defs, copies = effects.use, effects.defs, effects.copies
         if effects.unknown:
             self.issues.append(Issue(at, f"{self.text(at)}: {effects.unknown}"))
         state.sp -= effects.before
         for access in (*effects.stack, *self.by_address(at, effects)):
             bits = self.stack_bits(at, effects, access, state)
-            if access.reads:
-                use |= bits
             if access.writes:
                 defs |= bits
                 self.check_saved(at, effects, bits, state)
+            if access in effects.stack:
+                use |= bits if access.reads else 0
+            elif effects.indirect is not None and bits:
+                copies = spill_copies(effects.indirect, bits)
+                use &= ~sum(0b111 << vector for vector in effects.indirect.vectors)
         for register, base, disp in effects.saves:
             self.note_save(register, base, disp, state)
         state.sp -= effects.after
@@ -267,7 +290,7 @@ class _Follower:
             state.fp = None
         if effects.address is not None and at not in self.serving():
             self.check_address(at, effects, state)
-        return use, defs
+        return use, defs, copies
 
     def serving(self) -> set[int]:
         """Return where addresses are made that serve one access in the same block."""

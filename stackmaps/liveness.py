@@ -52,7 +52,7 @@ def live_behind(flow: FunctionFlow, live: Mapping[int, int], at: int) -> int:
     for step in reversed(block.steps):
         if step.offset == at:
             break
-        alive = _through([(~step.defs, step.use, step.effects.copies)], alive)
+        alive = _through([(~step.defs, step.use, step.copies)], alive)
     return alive
 
 
@@ -61,7 +61,7 @@ def _press(block: Block) -> list[_Pressed]:
     pressed: list[_Pressed] = []
     defs = use = 0
     for step in reversed(block.steps):
-        copies = step.effects.copies
+        copies = step.copies
         if copies:
             if defs or use:
                 pressed.append((~defs, use, ()))
@@ -101,7 +101,7 @@ def first_read(flow: FunctionFlow, start: int, bits: int) -> int | None:
             if step.use & wanted:
                 return step.offset
             moved = 0
-            for copy in step.effects.copies:
+            for copy in step.copies:
                 moved |= (wanted >> copy.frm & copy.mask) << copy.to
             wanted = wanted & ~step.defs | moved
             if not wanted:

@@ -253,7 +253,8 @@ def _indirect(b: _Builder, ops: Any, registers: Any, names: list[str]) -> Indire
         return None
     size = _access_size(b.mnemonic, names, ops)
     first, view = register_unit(b.name(memory.base))
-    return IndirectAccess(view << first, size, b.mnemonic.startswith("st"))
+    vectors = tuple(register_unit(name)[0] for name in names)
+    return IndirectAccess(view << first, size, b.mnemonic.startswith("st"), vectors)
 
 
 def _stack_access(

@@ -51,7 +51,7 @@ class Copy:
     """Units of a destination that depend on nothing but the same units of a source.
 
     A destination unit in ``mask << to`` is alive behind the instruction: then the unit in
-    ``mask << frm`` is alive before it.
+    ``mask << frm`` is alive before it. (In a ``flow.Step`` either may be bytes of the stack.)
     """
 
     to: int
@@ -80,11 +80,21 @@ class StackAddress:
 
 @dataclass(frozen=True, slots=True)
 class IndirectAccess:
-    """A load or store of ``size`` bytes at the address that a register holds, nothing added."""
+    """A load or store of ``size`` bytes at the address that a register holds, nothing added.
 
-    units: int  # of the register
+    ``vectors``: the first units of the vector registers whose ``width`` bytes each go to memory or
+    come from there, one after the other.
+    """
+
+    units: int  # of the register with the address
     size: int
     store: bool
+    vectors: tuple[int, ...]
+
+    @property
+    def width(self) -> int:
+        """Return how many bytes of each vector register are moved."""
+        return self.size // len(self.vectors)
 
 
 @dataclass(frozen=True, slots=True)
