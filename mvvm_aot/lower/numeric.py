@@ -204,34 +204,46 @@ def _quiet(fn: FunctionLowering, wasm: str, a: str) -> str:
     return fn.emit(f"call {llvm} @llvm.canonicalize.{wasm}({llvm} {a})")
 
 
+# The literal right and left operands with which LLVM may fold an operation to its other operand
+# or to minus it, always or (``abs(x) + 0``) for what it knows of that.
+_ONES: Final = frozenset((_ONE, _MINUS_ONE))
+_ZEROS: Final = frozenset((_ZERO, _MINUS_ZERO))
+_FOLDS: Final[dict[str, tuple[frozenset[str], frozenset[str]]]] = {
+    "fadd": (_ZEROS, _ZEROS),
+    "fsub": (_ZEROS, frozenset((_MINUS_ZERO,))),
+    "fmul": (_ONES, _ONES),
+    "fdiv": (_ONES, frozenset()),
+}
+
+
+def fold_safe(
+    name: str, a: str, b: str, lanes: Callable[[str], list[str]], quiet: Callable[[str], str]
+) -> tuple[str, str]:
+    """Return an operation's operands such that no signaling NaN comes through, folded or not.
+
+    ``lanes``: the literals in an operand's text, none if it is computed; ``quiet`` emits what
+    quiets an operand. A fold then gives what was quieted.
+    """
+    right, left = _FOLDS[name]
+    if not right.isdisjoint(lanes(b)):
+        return quiet(a), b
+    if not left.isdisjoint(lanes(a)):
+        return a, quiet(b)
+    return a, b
+
+
 def _float_arith(wasm: str, name: str) -> Special:
     """Arithmetic. LLVM folds ``x * 1.0`` to ``x`` and so on: there, only quiet NaNs."""
     llvm = _FLOATS[wasm]
-    neutral_right = {
-        "fadd": (_MINUS_ZERO,),
-        "fsub": (_ZERO,),
-        "fmul": (_ONE, _MINUS_ONE),
-        "fdiv": (_ONE, _MINUS_ONE),
-    }[name]
-    neutral_left = {"fadd": (_MINUS_ZERO,), "fsub": (_MINUS_ZERO,), "fmul": (_ONE, _MINUS_ONE)}.get(
-        name, ()
-    )
+
+    def literal(value: str) -> list[str]:
+        return [] if value[0] == "%" else [value]
 
     def lower(fn: FunctionLowering) -> None:
         b = fn.stack.pop()
         a = fn.stack.pop()
-        if b in neutral_right:
-            other, literal = a, b
-        elif a in neutral_left:
-            other, literal = b, a
-        else:
-            fn.stack.append(fn.emit(f"{name} {llvm} {a}, {b}"))
-            return
-        quiet = _quiet(fn, wasm, other)
-        if literal == _MINUS_ONE or (name == "fsub" and other is b):
-            # -NaN is as good a NaN as any, and -x is what the operation gives for all others.
-            quiet = fn.emit(f"fneg {llvm} {quiet}")
-        fn.stack.append(quiet)
+        a, b = fold_safe(name, a, b, literal, lambda value: _quiet(fn, wasm, value))
+        fn.stack.append(fn.emit(f"{name} {llvm} {a}, {b}"))
 
     return lower
 

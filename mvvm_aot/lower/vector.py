@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mvvm_aot.wasmparser.opcodes import BY_TEXT, Op
 
-from .numeric import FLOAT_COMPARE, INT_COMPARE
+from .numeric import FLOAT_COMPARE, INT_COMPARE, fold_safe
 from .vector_memory import VECTOR_MEMORY_OPS
 from .vector_values import (
     INT_SHAPES,
     SHAPES,
     V128,
     Shape,
+    literal_lanes,
     pop_lanes,
     push_lanes,
     shuffle,
@@ -44,6 +45,24 @@ def _binary(shape: Shape, operation: str) -> Vector:
     def lower(fn: FunctionLowering, imm: Any) -> None:
         b = pop_lanes(fn, shape)
         a = pop_lanes(fn, shape)
+        push_lanes(fn, shape, fn.emit(f"{operation} {shape.llvm} {a}, {b}"))
+
+    return lower
+
+
+def _float_binary(shape: Shape, operation: str) -> Vector:
+    """Arithmetic, through which no signaling NaN comes as it is."""
+
+    def literals(value: str) -> list[str]:
+        return literal_lanes(shape, value)
+
+    def lower(fn: FunctionLowering, imm: Any) -> None:
+        def quiet(value: str) -> str:
+            return shape.call(fn, "canonicalize", f"{shape.llvm} {value}")
+
+        b = pop_lanes(fn, shape)
+        a = pop_lanes(fn, shape)
+        a, b = fold_safe(operation, a, b, literals, quiet)
         push_lanes(fn, shape, fn.emit(f"{operation} {shape.llvm} {a}, {b}"))
 
     return lower
@@ -361,6 +380,15 @@ def _convert_low(source: Shape, how: str) -> Vector:
     return lower
 
 
+def _promote_low(fn: FunctionLowering, imm: Any) -> None:
+    """Convert the two low lanes of f32x4; what they were is kept for a demotion."""
+    source = pop_lanes(fn, SHAPES["f32x4"])
+    low = shuffle(fn, SHAPES["f32x4"], source, "poison", [0, 1])
+    wide = fn.emit(f"fpext <2 x float> {low} to <2 x double>")
+    fn.promoted[wide] = low
+    push_lanes(fn, SHAPES["f64x2"], wide)
+
+
 def _truncate(sign: str) -> Vector:
     def lower(fn: FunctionLowering, imm: Any) -> None:
         a = pop_lanes(fn, SHAPES["f32x4"])
@@ -387,7 +415,14 @@ def _truncate_zero(sign: str) -> Vector:
 
 def _demote_zero(fn: FunctionLowering, imm: Any) -> None:
     a = pop_lanes(fn, SHAPES["f64x2"])
-    _with_zeros(fn, SHAPES["f32x4"], fn.emit(f"fptrunc <2 x double> {a} to <2 x float>"))
+    target = SHAPES["f32x4"]
+    source = fn.promoted.get(a)
+    if source is None:
+        _with_zeros(fn, target, fn.emit(f"fptrunc <2 x double> {a} to <2 x float>"))
+    else:  # LLVM would return the source itself, signaling NaNs included
+        _with_zeros(fn, target, source)
+        lanes = pop_lanes(fn, target)
+        push_lanes(fn, target, target.call(fn, "canonicalize", f"{target.llvm} {lanes}"))
 
 
 # -- The table -------------------------------------------------------------------------------
@@ -438,7 +473,7 @@ def _float_rows(name: str, shape: Shape) -> dict[str, Vector]:
         f"{name}.extract_lane": _extract(shape, ""),
     }
     for operation in ("add", "sub", "mul", "div"):
-        rows[f"{name}.{operation}"] = _binary(shape, f"f{operation}")
+        rows[f"{name}.{operation}"] = _float_binary(shape, f"f{operation}")
     for test, condition in FLOAT_COMPARE.items():
         rows[f"{name}.{test}"] = _compare(shape, f"fcmp {condition}")
     return rows
@@ -478,7 +513,7 @@ def _rows() -> dict[str, Vector]:
         "i16x8.q15mulr_sat_s": _q15_multiply,
         "i32x4.dot_i16x8_s": _dot,
         "f32x4.demote_f64x2_zero": _demote_zero,
-        "f64x2.promote_low_f32x4": _convert_low(SHAPES["f32x4"], "fpext"),
+        "f64x2.promote_low_f32x4": _promote_low,
     }
     for name, shape in SHAPES.items():
         rows |= _float_rows(name, shape) if shape.is_float else _int_rows(name, shape)

@@ -75,6 +75,15 @@ def _lanes_literal(shape: Shape, literal: str) -> str:
     return f"<{', '.join(f'{shape.lane} {write(lane)}' for lane in lanes)}>"
 
 
+def literal_lanes(shape: Shape, value: str) -> list[str]:
+    """Return the lanes of a literal vector of floats; none if it is computed."""
+    if value[0] == "%":
+        return []
+    if value == "zeroinitializer":
+        return [f64_literal(0)] * shape.lanes
+    return [item.removeprefix(f"{shape.lane} ") for item in value.strip("<>").split(", ")]
+
+
 def pop_lanes(fn: FunctionLowering, shape: Shape) -> str:
     """Pop a v128 as a vector of a shape."""
     value: str = fn.stack.pop()
