@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
+from . import workers
 from .cpus import FEATURES, CpuDescription
 from .describe import CodeSection, Description, describe_modules
 from .errors import CodegenError, UsageError
@@ -36,6 +37,8 @@ from .workers import Crew, WorkerDied
 Emit = Literal["exe", "obj", "ir", "asm", "stackmap"]
 EMITS: Final[tuple[Emit, ...]] = get_args(Emit)
 PREFIX: Final = "m0"
+# Of a module, by which it is guessed how many processes to start ahead: a part's, about twice.
+_BYTES_PER_JOB: Final = 80_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ def compile_module(
     steps = progress if isinstance(progress, Silence) else Silence()
     say = progress or steps
     target = target_by_name(options.target)
+    workers.prepare(len(wasm) // _BYTES_PER_JOB)
     say.step("decoding")
     module = decode_module(wasm)
     say.step("validating")

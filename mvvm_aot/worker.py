@@ -151,6 +151,8 @@ def main() -> None:
     out = os.dup(1)
     os.dup2(2, 1)  # what LLVM prints must not get among the answers
     done, wake = os.pipe()
+    from . import translation  # noqa: F401 - while our parent still reads the module
+
     while (request := read_message(0)) is not None:
         message = [request]
         del request

@@ -135,10 +135,19 @@ class _Idle:
         self.slots = threading.BoundedSemaphore(limit)
         self.lock = threading.Lock()
         self.processes: list[_Process] = []
+        self.used = False
+
+    def fill(self, count: int) -> None:
+        """Start so many processes, if there has not been any yet."""
+        with self.lock:
+            if not self.used:
+                self.used = True
+                self.processes += [_Process() for _ in range(count)]
 
     def take(self) -> _Process:
         """Return a process, a new one if none is idle."""
         with self.lock:
+            self.used = True
             while self.processes:
                 found = self.processes.pop()
                 if found.popen.poll() is None:
@@ -165,6 +174,16 @@ def _idle(_pid: int, limit: int) -> _Idle:
     found = _Idle(limit)
     _all.append((_pid, found))
     return found
+
+
+def prepare(jobs: int) -> None:
+    """Start processes for so many jobs to come: until they have imported all takes a while.
+
+    Raises UsageError, SystemFailure.
+    """
+    count = worker_count()
+    if count and jobs:
+        _idle(os.getpid(), count).fill(min(jobs, count))
 
 
 _all: Final[list[tuple[int, _Idle]]] = []

@@ -65,6 +65,22 @@ def test_a_worker_is_kept_and_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not alive(found[0])
 
 
+def test_workers_start_ahead_of_their_jobs_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MVVM_JOBS", "5")  # a number of its own: its pool has not been used
+    idle = workers._idle(os.getpid(), 5)
+    workers.prepare(0)
+    assert not idle.processes
+    workers.prepare(2)
+    pids = {process.popen.pid for process in idle.processes}
+    assert len(pids) == 2
+    workers.prepare(3)
+    assert {process.popen.pid for process in idle.processes} == pids
+    with Crew() as crew:
+        crew.submit(*CPU).result()
+        assert set(crew.peaks) < pids
+    workers.close()
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_worker_that_others_end_is_no_error_of_llvms(
     number: signal.Signals, monkeypatch: pytest.MonkeyPatch
