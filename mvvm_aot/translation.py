@@ -45,6 +45,7 @@ def translate_part(whole: Whole, part: Part, settings: Settings) -> PartCode:
             shared=part.shared and attempt == first,
             careful=attempt > 0,
             tail_callees=whole.tail_callees,
+            optimized=settings.opt_level > 0,
         )
         with made.timed("lowering"):
             ir = lower_module(vm, plan, prefix=whole.prefix, type_ids=whole.type_ids, scope=scope)
@@ -81,7 +82,7 @@ def _add(made: PartCode, proved: Proved, attempt: int, first: int) -> None:
 def emit_text(whole: Whole, part: Part, settings: Settings, *, assembly: bool) -> str:
     """Return the IR behind LLVM's middle end, or assembly. Raises as ``translate_part``."""
     vm, plan = _inputs(whole, part)
-    scope = Scope(tail_callees=whole.tail_callees)
+    scope = Scope(tail_callees=whole.tail_callees, optimized=settings.opt_level > 0)
     ir = lower_module(vm, plan, prefix=whole.prefix, type_ids=whole.type_ids, scope=scope)
     emit = emit_assembly if assembly else optimize_ir
     return emit(

@@ -136,6 +136,9 @@ class FunctionLowering:
         pointer = address(self, self.stack.pop(), offset)
         next_op = self.vf.instrs[self.index + 1][1]
         self.counter = (n := self.counter) + 1
+        if not self.names.optimized:  # then a volatile one costs nothing, and less to translate
+            self.lines.append(f"  %{n} = load volatile {llvm}, ptr {pointer}, align 1{ir.MEMORY}")
+            return f"%{n}"
         self.lines.append(f"  %{n} = load {llvm}, ptr {pointer}, align 1{ir.MEMORY}")
         # To keep a vector costs an instruction: in a strip it does without, but if it is dropped.
         vector = llvm[0] == "<" and self.index < self.strip_end and next_op is not _DROP

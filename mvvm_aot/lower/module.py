@@ -31,6 +31,7 @@ class Scope:
     that LLVM may inline here. ``shared``: whether data, import stubs and thunks are defined here.
     ``careful``: the functions failed the proof and get more careful code. ``tail_callees``: the
     functions that direct tail calls of the whole module name; by default those of the plan's.
+    ``optimized``: whether LLVM's middle end is going to run.
     """
 
     defined: Collection[int] | None = None
@@ -38,6 +39,7 @@ class Scope:
     shared: bool = True
     careful: bool = False
     tail_callees: frozenset[int] | None = None
+    optimized: bool = True
 
 
 _WHOLE: Final = Scope()
@@ -64,7 +66,7 @@ def lower_module(
     if tail_callees is None:
         tail_callees = frozenset().union(*(item.tail_callees for item in plan.functions.values()))
     copied = frozenset(scope.copied)
-    names = Names(module, prefix, type_ids, scope.careful, tail_callees, copied)
+    names = Names(module, prefix, type_ids, scope.careful, tail_callees, copied, scope.optimized)
     parts = [_data(names, external=not scope.shared), _runtime()]
     defined: set[int] = set()
     if scope.shared:

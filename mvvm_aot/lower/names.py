@@ -48,6 +48,8 @@ class Names:
     tail_callees: frozenset[int] = frozenset()
     # Functions that another object defines, and that are here to be inlined only.
     copied: frozenset[int] = frozenset()
+    # Whether LLVM's middle end is going to run.
+    optimized: bool = True
 
     @property
     def load_home(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mvvm_aot.backend import CodegenMode, emit_object, optimize_ir
+from mvvm_aot.backend import CodegenMode, emit_assembly, emit_object, optimize_ir
 from mvvm_aot.errors import CodegenError
 from mvvm_aot.lower import Scope, lower_module, vector
 from mvvm_aot.lower.function import SHAPES
@@ -72,6 +72,21 @@ def test_no_record_is_lost(target: Target, opt_level: int, mode: CodegenMode) ->
     code = read_object(emit_object(ir, target, opt_level=opt_level, mode=mode))
     found = sum(len(f.records) for stack_map in code.stack_maps for f in stack_map.functions)
     assert found >= ir.count('"deopt"(')
+
+
+@pytest.mark.parametrize("mode", list(CodegenMode))
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+@pytest.mark.parametrize("load_op", ["i32.load", "i64.load32_s", "f32.load", "v128.load"])
+def test_a_load_that_nobody_uses_is_made_without_optimisation(
+    load_op: str, target: Target, mode: CodegenMode
+) -> None:
+    vm = load(
+        f"""(module (memory 1) (func (param i32) (drop ({load_op} offset=3744 (local.get 0)))))"""
+    )
+    text = lower_module(vm, plan_points(vm), scope=Scope(optimized=False))
+    assert 'asm sideeffect "", "X"' not in text
+    code = emit_assembly(text, target, opt_level=0, mode=mode)
+    assert "3744(" in code or "#3744" in code
 
 
 def test_llvm_errors_are_converted() -> None:
