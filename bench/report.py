@@ -31,7 +31,7 @@ def run_time(items: Sequence[Figures]) -> list[str]:
         "cannot do it).",
         "wasmtime: its Python package as it comes (Cranelift, optimising for speed); compiling,",
         "loading and instantiating are not counted. Each program prints the same in all columns,",
-        "or there are no figures.",
+        "or there are no figures. Native code and wasmtime have three runs at most.",
         "",
         *render_columns(items),
         *_above(items, 1.05),

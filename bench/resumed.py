@@ -82,9 +82,10 @@ def measure_resumed(program: Program, builder: Builder, size: str, runs: int) ->
     whole, first, rest = [], [], []
     with tempfile.TemporaryDirectory(dir=SHARED if SHARED.is_dir() else None) as folder:
         mover = Mover(command_of(program, exe, size), Path(folder))
-        clock, _, wanted = mover.stay()
-        for _ in range(runs):
-            _, seconds, _ = mover.stay()
+        clock, seconds, wanted = mover.stay()
+        for turn in range(runs):
+            if turn > 0:
+                _, seconds, _ = mover.stay()
             before, after, output = mover.move(clock * MOVE_AT)
             if output != wanted:
                 raise RuntimeError(f"{program.name} moved: {output!r} instead of {wanted!r}")

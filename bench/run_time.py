@@ -19,6 +19,7 @@ COLUMNS: Final = {
     "plain": "without points",
     "points": "with points",
 }
+YARDSTICK_RUNS: Final = dict.fromkeys(("native", "clang", "wasmtime"), 3)  # at most
 RATIOS: Final = {
     "points_over_plain": ("points", "plain", "points ÷ without"),
     "points_over_native": ("points", "native", "points ÷ native"),
@@ -58,7 +59,7 @@ def measure_run_time(
     program: Program, builder: Builder, size: str, columns: Sequence[str], runs: int
 ) -> dict[str, Any]:
     """Measure one program; raises RuntimeError when two columns print different things."""
-    samples = interleave(jobs_of(program, builder, size, columns), runs)
+    samples = interleave(jobs_of(program, builder, size, columns), runs, YARDSTICK_RUNS)
     seconds = {name: sample.median_cpu for name, sample in samples.items()}
     return {
         "program": program.name,

@@ -88,12 +88,20 @@ def run_once(command: Sequence[str | Path], variables: Mapping[str, str] | None 
     return Ended(process.returncode, output, usage.ru_utime + usage.ru_stime, clock)
 
 
-def interleave(jobs: Mapping[str, Job], runs: int) -> dict[str, Samples]:
-    """Run each job `runs` times, taking turns; raises when outputs differ or one fails."""
+def interleave(
+    jobs: Mapping[str, Job], runs: int, fewer: Mapping[str, int] | None = None
+) -> dict[str, Samples]:
+    """Run each job `runs` times, taking turns; raises when outputs differ or one fails.
+
+    `fewer`: how often those jobs run at most.
+    """
     found = {name: Samples() for name in jobs}
+    most = {name: min(runs, (fewer or {}).get(name, runs)) for name in jobs}
     wanted: bytes | None = None
-    for _ in range(runs):
+    for turn in range(runs):
         for name, job in jobs.items():
+            if turn >= most[name]:
+                continue
             ended = run_once(job.command)
             if ended.status != 0:
                 raise RuntimeError(f"{name}: {job.command} ended with status {ended.status}")

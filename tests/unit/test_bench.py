@@ -92,6 +92,11 @@ def test_outputs_that_differ_are_refused() -> None:
         interleave({"a": Job(["echo", "1"]), "b": Job(["echo", "2"])}, 1)
 
 
+def test_some_jobs_run_less_often() -> None:
+    found = interleave({"a": Job(["true"]), "b": Job(["true"])}, 4, {"b": 2, "c": 1})
+    assert [len(found[name].cpu) for name in "ab"] == [4, 2]
+
+
 def test_a_job_that_fails_is_refused() -> None:
     with pytest.raises(RuntimeError, match="ended with status 1"):
         interleave({"a": Job(["false"])}, 1)
