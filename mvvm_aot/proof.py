@@ -121,9 +121,8 @@ def prove_object(data: bytes, subject: Subject) -> Proved:
     """
     try:
         code = read_object(data)
-        signatures = _with_endless(subject.signatures, code)
         # Without points there is nothing to prove: no frame is ever read or written.
-        proof = prove(code, subject.layouts, signatures) if subject.layouts else Proof(())
+        proof = prove(code, subject.layouts, subject.signatures) if subject.layouts else Proof(())
         failed = {f.func_id: str(f.findings[0]) for f in proof.functions if f.findings}
         dropped = {f.function for f in proof.functions if f.findings}
         code = without_functions(code, dropped)
@@ -148,39 +147,6 @@ def prove_object(data: bytes, subject: Subject) -> Proved:
         fills=sum(len(point.fills) for point in table.points),
         code_bytes=len(code.text),
     )
-
-
-def _with_endless(signatures: Signatures, code: ObjectCode) -> Signatures:
-    """Mark the functions that never return: LLVM finds them out and drops what follows a call."""
-    endless = [name for name in code.functions if not _may_return(code, name)]
-    symbols = dict(signatures.symbols)
-    for name in endless:
-        if name in symbols:
-            symbols[name] = replace(symbols[name], returns=False)
-    return replace(signatures, symbols=symbols)
-
-
-def _may_return(code: ObjectCode, name: str) -> bool:
-    """Whether a function's code may hold a return or a jump to another function.
-
-    A byte of an immediate value may look like one; then the function counts as returning, and the
-    proof asks more than it must.
-    """
-    begin, size = code.functions[name]
-    body = code.text[begin : begin + size]
-    if code.isa == "aarch64":
-        words = struct.unpack(f"<{size // 4}I", body)
-        return any(
-            word & 0xFFFF_FC1F in (0xD65F_0000, 0xD61F_0000)  # ret, br
-            or (word >> 26 == 0b000101 and begin + 4 * number in code.relocations)  # b
-            for number, word in enumerate(words)
-        )
-    if any(byte in body for byte in (b"\xc3", b"\xc2")):  # ret
-        return True
-    if any(b"\xff" + bytes([0xE0 | register]) in body for register in range(8)):  # jmp *register
-        return True
-    jumps = (at for at in range(size) if body[at] == 0xE9)
-    return any(begin + at + 1 in code.relocations for at in jumps)
 
 
 def without_functions(code: ObjectCode, names: Collection[str]) -> ObjectCode:

@@ -252,7 +252,7 @@ class _Follower:
         if arguments is None:
             assert effects.target is not None
             return [at + effects.target]
-        step.use |= arguments
+        step.use |= arguments | self.source.machine.link
         if state.sp != self.source.machine.entry_sp or state.fp is not None:
             self.issues.append(Issue(at, f"{self.text(at)}: jumps away in front of its frame"))
         return []

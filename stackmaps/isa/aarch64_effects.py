@@ -431,4 +431,5 @@ MACHINE: Final = Machine(
             ),
         }
     ),
+    link=1 << 30,
 )

@@ -168,6 +168,7 @@ class Machine:
     int_result: int
     float_result: int
     conventions: Mapping[str, CallingConvention]
+    link: int = 0  # the unit in which a function gets its return address; 0: on the stack
 
     @property
     def units(self) -> int:

@@ -129,6 +129,29 @@ def test_a_tail_call_of_a_function_with_a_known_result_is_a_jump(
     assert not prove_object(code, subject_of(vm, plan, target, "m0")).failed
 
 
+@pytest.mark.parametrize("opt_level", [0, 1, 2, 3])
+def test_the_proof_looks_behind_a_call_of_what_only_makes_an_indirect_tail_call(
+    opt_level: int,
+) -> None:
+    """On x86-64 such a jump reads its target from memory."""
+    target = TARGETS["x86_64"]
+    vm = load(
+        """(module (type $t (func (param i32) (result i32))) (table 1 funcref)
+          (func $f (param i32) (result i32)
+            (return_call_indirect (type $t) (local.get 0) (local.get 0)))
+          (func $g (param i32) (result i32)
+            (i32.xor (call $f (local.get 0)) (i32.const 0x12345678))))"""
+    )
+    plan = plan_points(vm)
+    subject = subject_of(vm, plan, target, "m0")
+    code = emit_object(lower_module(vm, plan), target, opt_level=opt_level)
+    assert not prove_object(code, subject).failed
+    exclusive_or = bytes.fromhex("35 78563412")  # xor eax, 0x12345678
+    assert code.count(exclusive_or) == 1
+    broken = code.replace(exclusive_or, bytes.fromhex("31d8 909090"))  # xor eax, ebx; nops
+    assert "register rbx is read behind" in prove_object(broken, subject).failed[1]
+
+
 UNUSED_LANES = """
 (module
   (global $g (mut v128) (v128.const i64x2 0 0))

@@ -46,9 +46,15 @@ def followed(words: list[int], result: int) -> FunctionFlow:
             homes=(0, 0),
             result_units=result,
             call_effect=call,
-            tail_call=lambda at, effects: None,
+            tail_call=lambda at, effects: 0,
         )
     )
+
+
+def test_a_tail_call_hands_the_return_address_on() -> None:
+    """Kept in a register of the callee's choice over a point, it would be lost."""
+    alive = live_in(followed([0xD61F0200], 0))[0]  # br x16
+    assert {name for name in ARM.names(alive)} == {"x16", "x30"}
 
 
 def alive_at_entry(words: list[int], result: int) -> dict[str, int]:
