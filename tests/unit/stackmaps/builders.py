@@ -43,6 +43,7 @@ def compile_ir(ir: str, isa: str, cpu: str = "", opt: int = 2) -> bytes:
     llvm.initialize_all_asmprinters()
     llvm.set_option("tests", "-profile-guided-section-prefix=false")
     llvm.set_option("tests", "-global-isel=0")  # it drops "deopt" bundles
+    llvm.set_option("tests", "-fast-isel=0")  # another test of this process may have set it
     module = llvm.parse_assembly(PRELUDE + ir + ATTRIBUTES)
     module.triple = TRIPLES[isa]
     machine = llvm.Target.from_triple(TRIPLES[isa]).create_target_machine(
