@@ -72,15 +72,27 @@ class ModuleError(MvvmError):
 class MalformedModule(ModuleError):
     """The bytes are not a WebAssembly binary module.
 
-    ``offset`` is the byte offset in the module file at which decoding stopped.
+    ``offset`` is the byte offset in the module file at which decoding stopped. Inside of a function
+    body ``func_index`` says whose, and ``func_name`` what it is exported as (other names stand
+    behind the code).
     """
 
-    def __init__(self, message: str, offset: int) -> None:
+    def __init__(
+        self,
+        message: str,
+        offset: int,
+        func_index: int | None = None,
+        func_name: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.offset = offset
+        self.func_index = func_index
+        self.func_name = func_name
 
     def __str__(self) -> str:
-        return f"malformed module: {self.reason} (at byte offset {self.offset:#x})"
+        function = _describe_function(self.func_index, self.func_name)
+        place = f"{function}, " if function else ""
+        return f"malformed module: {self.reason} ({place}at byte offset {self.offset:#x})"
 
 
 class InvalidModule(ModuleError):

@@ -327,9 +327,18 @@ class _ModuleDecoder:
         """Decode section 10."""
         reader = self.reader
         count = reader.count()
-        self.functions = tuple(self.code_entry(index) for index in range(count))
+        self.functions = tuple(self.code_entry_named(index) for index in range(count))
         if self.data_use is not None and self.data_count is None:
             raise MalformedModule("data count section required", self.data_use)
+
+    def code_entry_named(self, own_index: int) -> Function:
+        """Decode one function; an error says which it is."""
+        try:
+            return self.code_entry(own_index)
+        except MalformedModule as error:
+            index = self.num_imported_funcs + own_index
+            names = (e.name for e in self.exports if (e.kind, e.index) == (ExternKind.FUNC, index))
+            raise MalformedModule(error.reason, error.offset, index, next(names, None)) from None
 
     def code_entry(self, own_index: int) -> Function:
         """Decode one function: its size, its locals, its instructions."""

@@ -276,6 +276,21 @@ def test_malformed_header(data: str, reason: str, offset: int) -> None:
     assert caught.value.offset == offset
 
 
+@pytest.mark.parametrize(("exported", "name"), [(0, None), (1, "main")])
+def test_an_error_in_a_body_names_the_function(exported: int, name: str | None) -> None:
+    sections = {
+        b.FUNCTION: b.vec(b"\0", b"\0"),
+        b.EXPORT: b.vec(b.name("main") + b"\0" + b.u32(exported)),
+        b.CODE: b.vec(b.body(b.NOP), b.body(b"\xff")),
+    }
+    data = b.func_module(b"", sections=sections)
+    with pytest.raises(MalformedModule, match="illegal opcode 0xff") as caught:
+        decode_module(data)
+    error = caught.value
+    assert (error.func_index, error.func_name) == (1, name)
+    assert data[error.offset] == 0xFF and error.offset == len(data) - 2
+
+
 # Offsets count from the first instruction, which is at BODY.
 BODY = 8 + 6 + 4 + 5
 MALFORMED_BODIES = {

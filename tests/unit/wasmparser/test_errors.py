@@ -21,6 +21,11 @@ from mvvm_aot import errors
             65,
         ),
         (
+            errors.MalformedModule("illegal opcode 0xff", 31, 2, "main"),
+            'malformed module: illegal opcode 0xff (function 2 "main", at byte offset 0x1f)',
+            65,
+        ),
+        (
             errors.InvalidModule("type mismatch", 3, 255, "main"),
             'invalid module: type mismatch (function 3 "main", at byte offset 0xff)',
             65,
