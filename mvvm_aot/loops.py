@@ -54,6 +54,7 @@ _MIRRORED: Final = {"ne": "ne"} | {
     for sign in "us"
     for a, b in (("lt", "gt"), ("le", "ge"), ("gt", "lt"), ("ge", "le"))
 }
+_CALLS: Final = (_BY["call"], _BY["call_indirect"])
 # What takes longer than an instruction should: never in a bounded loop.
 _LONG: Final = tuple(
     _BY[text]
@@ -81,7 +82,7 @@ class Strip:
 
 
 @dataclass(frozen=True, slots=True)
-class _Update:
+class Update:
     """``local += step``, written by the instruction at ``index``."""
 
     index: int
@@ -100,7 +101,7 @@ def find_strips(
     known = frozenset(loops)
     found: dict[int, Strip] = {}
     for index in known:
-        strip = _match(vf, index, known, points)
+        strip = match_loop(vf, index, known, points)
         if strip is not None:
             found[index] = strip
     return found
@@ -117,8 +118,8 @@ def bounded_loops(vf: ValidatedFunction, loops: Set[int]) -> frozenset[int]:
     long = {index for index, instr in enumerate(instrs) if instr[1] in _LONG}
     work: dict[int, int] = {}  # of each bounded loop
     for loop in sorted(loops, reverse=True):  # inner ones first
-        strip = _match(vf, loop, frozenset(loops - work.keys()), long)
-        trips = None if strip is None else _trips(vf, loop, strip)
+        strip = match_loop(vf, loop, frozenset(loops - work.keys()), long)
+        trips = None if strip is None else trips_of(vf, loop, strip)
         if trips is None:
             continue
         end = vf.end_of[loop]
@@ -133,9 +134,9 @@ def bounded_loops(vf: ValidatedFunction, loops: Set[int]) -> frozenset[int]:
     return frozenset(work)
 
 
-def _trips(vf: ValidatedFunction, loop: int, strip: Strip) -> int | None:
+def trips_of(vf: ValidatedFunction, loop: int, strip: Strip) -> int | None:
     """Return how many iterations a loop with constant start and end has."""
-    start = _start(vf, loop, strip.local)
+    start = start_of(vf, loop, strip.local)
     if strip.end_local is not None or start is None:
         return None
     step, end = strip.step, strip.end_value
@@ -154,12 +155,17 @@ def _trips(vf: ValidatedFunction, loop: int, strip: Strip) -> int | None:
     return trips if low <= last < low + size else None  # else it wraps around, and goes on
 
 
-def _start(vf: ValidatedFunction, loop: int, local: int) -> int | None:
-    """Return the constant that a local holds whenever a loop is entered, if one is seen."""
+def start_of(
+    vf: ValidatedFunction, loop: int, local: int, *, over_calls: bool = True
+) -> int | None:
+    """Return the constant that a local holds whenever a loop is entered, if one is seen.
+
+    ``over_calls``: look for it before calls, too, behind which a point loads it from its home.
+    """
     instrs = vf.instrs
     for index in range(loop - 1, 0, -1):
         _, op, imm = instrs[index]
-        if op in _JOINS:
+        if op in _JOINS or (op in _CALLS and not over_calls):
             return None
         if (op is _SET or op is _TEE) and imm == local:
             _, before, value = instrs[index - 1]
@@ -167,7 +173,7 @@ def _start(vf: ValidatedFunction, loop: int, local: int) -> int | None:
     return None
 
 
-def _match(
+def match_loop(
     vf: ValidatedFunction, loop: int, loops: frozenset[int], points: Container[int]
 ) -> Strip | None:
     """Return the loop's strip if it has the right shape."""
@@ -201,12 +207,12 @@ def _operand(instrs: tuple[Any, ...], index: int, loop: int) -> tuple[int, int |
         return index - 1, imm, 0
     if op in _CONSTS:
         return index - 1, None, imm
-    if op is _TEE and _update_at(instrs, index, loop) is not None:
+    if op is _TEE and update_at(instrs, index, loop) is not None:
         return index - 4, imm, 0
     return None
 
 
-def _update_at(instrs: tuple[Any, ...], index: int, loop: int) -> _Update | None:
+def update_at(instrs: tuple[Any, ...], index: int, loop: int) -> Update | None:
     """Return the update that the ``local.set`` or ``local.tee`` at ``index`` ends, if it is one."""
     if index - 3 <= loop:
         return None
@@ -215,7 +221,7 @@ def _update_at(instrs: tuple[Any, ...], index: int, loop: int) -> _Update | None
     if get is not _GET or source != target or const not in _CONSTS or add not in _ADDS:
         return None
     bits, sign = _ADDS[add]
-    return _Update(index, target, bits, sign * step)
+    return Update(index, target, bits, sign * step)
 
 
 def _tail(
@@ -251,11 +257,11 @@ def _scan(
     end_local: int | None,
     loops: frozenset[int],
     points: Container[int],
-) -> _Update | None:
+) -> Update | None:
     """Look through a loop's body; return the only write of the counted local if all is well."""
     instrs = vf.instrs
     depth = 0
-    update: _Update | None = None
+    update: Update | None = None
     for index in range(loop + 1, end - 1):
         _, op, imm = instrs[index]
         if op is _SET or op is _TEE:
@@ -264,7 +270,7 @@ def _scan(
             if imm == local:
                 if update is not None or depth:
                     return None
-                update = _update_at(instrs, index, loop)
+                update = update_at(instrs, index, loop)
                 if update is None:
                     return None
         elif op in _OPENERS:

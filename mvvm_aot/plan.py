@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from . import abi
+from .counted import Counted, count_loop
 from .limits import Limits
 from .liveness import FunctionFlow, Scan, analyze_function, scan_function
 from .loops import Strip, bounded_loops, find_strips
@@ -62,6 +63,7 @@ class FunctionPlan:
     tail_types: frozenset[int] = frozenset()  # type_index of indirect tail calls
     strips: Mapping[int, Strip] = field(default_factory=dict)  # loops.py: by index of the ``loop``
     bounded: frozenset[int] = frozenset()  # loops that need no poll
+    counted: Mapping[int, Counted] = field(default_factory=dict)  # by index of the ``loop``
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +322,11 @@ def _with_homes(
         next_slot = slot + width
     homes = max(next_slot, 1) if points else 0
     strips = find_strips(vf, flow.loops, points or flow.after_call)
+    counted = {
+        index: found
+        for index, loop in flow.loops.items()
+        if not loop.has_calls and (found := count_loop(vf, index, loop.live)) is not None
+    }
     return FunctionPlan(
         vf.func_index,
         points,
@@ -332,6 +339,7 @@ def _with_homes(
         scan.tail_types,
         strips,
         bounded,
+        counted,
     )
 
 

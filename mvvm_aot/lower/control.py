@@ -17,83 +17,21 @@ from operator import ne
 from typing import TYPE_CHECKING, Any, Final
 
 from mvvm_aot.plan import bits_of
-from mvvm_aot.staying import staying_loads
 from mvvm_aot.wasmparser.opcodes import BY_TEXT, Op
 
-from . import ir, points
+from . import points
 from .calls import return_call, return_call_indirect, store_spilled
-from .strips import Chunk, close_chunk, open_chunk
+from .joins import BLOCK, FUNCTION, IF, LOOP, Edge, Frame, load_on_edge, open_block, phi_of
+from .looping import close_loop, lower_loop
+from .strips import close_chunk
 
 if TYPE_CHECKING:
-    from mvvm_aot.liveness import LoopFlow
-    from mvvm_aot.plan import Point
-
     from .function import FunctionLowering
-
-_BLOCK, _LOOP, _IF, _FUNCTION = "block", "loop", "if", "function"
-
-
-class Edge:
-    """A branch to a label, as its source left things."""
-
-    __slots__ = ("block", "dirty", "escaped", "line", "stack", "vals")
-
-    def __init__(
-        self, fn: FunctionLowering, vals: list[str | None], stack: list[Any], line: int
-    ) -> None:
-        self.block = fn.block
-        self.dirty = fn.dirty
-        self.escaped = fn.escaped
-        self.vals = vals
-        self.stack = stack  # what stands at the target, its operands on top
-        self.line = line  # the empty line before the branch
-
-
-class Frame:
-    """An open block, loop, if, or the function itself."""
-
-    __slots__ = (
-        "chunk",
-        "edges",
-        "else_",
-        "end",
-        "entry",
-        "flow",
-        "header",
-        "height",
-        "index",
-        "kind",
-        "label",
-        "latch",
-        "params",
-        "phis",
-        "results",
-    )
-
-    def __init__(self, kind: str, index: int, end: int, height: int) -> None:
-        self.kind = kind
-        self.index = index
-        self.end = end
-        self.height = height  # operands below the block's own
-        self.label = ""
-        self.params: list[str] = []  # LLVM types
-        self.results: list[str] = []
-        self.edges: list[Edge] = []
-        # if: index of the else that is still ahead, and the state at its start
-        self.else_: int | None = None
-        self.entry: Edge | None = None
-        # loop: what the planner says, the poll in its latch, the empty line for phi nodes,
-        # (local or -1 - k, name, type)
-        self.flow: LoopFlow | None = None
-        self.latch: Point | None = None
-        self.header = 0
-        self.phis: list[tuple[int, str, str]] = []
-        self.chunk: Chunk | None = None
 
 
 def open_function(fn: FunctionLowering) -> None:
     """Open the block that is the function's body."""
-    frame = Frame(_FUNCTION, -1, len(fn.vf.instrs) - 1, 0)
+    frame = Frame(FUNCTION, -1, len(fn.vf.instrs) - 1, 0)
     frame.label = "exit"
     frame.results = fn.llvm_types(fn.vf.type.results)
     fn.frames.append(frame)
@@ -108,35 +46,14 @@ def _edge(fn: FunctionLowering, frame: Frame, vals: list[str | None] | None = No
     ``vals``: a copy of the locals' values, if there is one already.
     """
     stack = fn.stack
-    types = frame.params if frame.kind == _LOOP else frame.results
+    types = frame.params if frame.kind == LOOP else frame.results
     operands = stack[: frame.height]
     if types:
         operands += stack[len(stack) - len(types) :]
     if vals is None:
-        vals = [] if frame.kind == _FUNCTION else fn.vals[:]
+        vals = [] if frame.kind == FUNCTION else fn.vals[:]
     fn.lines.append("")
     frame.edges.append(Edge(fn, vals, operands, len(fn.lines) - 1))
-
-
-def _load_on_edge(fn: FunctionLowering, edge: Edge, llvm: str, slot: int) -> str:
-    """Load a home slot right before an edge's branch, which has been written long ago."""
-    name = f"%e{fn.new_label()}"
-    pointer = "%homes"
-    text = ""
-    if slot:
-        pointer = f"{name}p"
-        text = f"  {pointer} = getelementptr i8, ptr %homes, i64 {8 * slot}\n"
-    text += f"  {name} = {fn.names.load_home} {llvm}, ptr {pointer}, align 8{ir.HOME}"
-    before = fn.lines[edge.line]
-    fn.lines[edge.line] = f"{before}\n{text}" if before else text
-    return name
-
-
-def _phi(llvm: str, edges: list[Edge], values: list[str]) -> str:
-    pairs = ", ".join(
-        f"[ {value}, %{edge.block} ]" for edge, value in zip(edges, values, strict=True)
-    )
-    return f"phi {llvm} {pairs}"
 
 
 def _join(fn: FunctionLowering, frame: Frame, live: int) -> None:
@@ -147,18 +64,18 @@ def _join(fn: FunctionLowering, frame: Frame, live: int) -> None:
     fn.escaped = all(edge.escaped for edge in edges)
     first = edges[0]
     fn.stack[:] = first.stack
-    if frame.kind != _FUNCTION:
+    if frame.kind != FUNCTION:
         fn.vals[:] = first.vals
         fn.dirty = first.dirty
     if len(edges) == 1:
         return
-    if frame.kind != _FUNCTION:
+    if frame.kind != FUNCTION:
         _join_locals(fn, edges, live)
     for position, llvm in _operand_types(fn, frame):
         values = [edge.stack[position] for edge in edges]
         if any(value != values[0] for value in values):
             # Values differ below the block only if some are at home.
-            fn.stack[position] = fn.emit(_phi(llvm, edges, _loaded(fn, edges, values, position)))
+            fn.stack[position] = fn.emit(phi_of(llvm, edges, _loaded(fn, edges, values, position)))
 
 
 def _operand_types(fn: FunctionLowering, frame: Frame) -> list[tuple[int, str]]:
@@ -176,7 +93,7 @@ def _loaded(fn: FunctionLowering, edges: list[Edge], values: list[Any], position
     llvm = fn.at_home_types.get(position, "")
     slots = fn.plan.operand_slots
     return [
-        _load_on_edge(fn, edge, llvm, slots[position]) if value is None else value
+        load_on_edge(fn, edge, llvm, slots[position]) if value is None else value
         for edge, value in zip(edges, values, strict=True)
     ]
 
@@ -204,12 +121,12 @@ def _join_locals(fn: FunctionLowering, edges: list[Edge], live: int) -> None:
             continue
         slots = fn.plan.local_slots
         values = [
-            _load_on_edge(fn, edge, fn.types[index], slots[index])
+            load_on_edge(fn, edge, fn.types[index], slots[index])
             if (found := edge.vals[index]) is None
             else found
             for edge in edges
         ]
-        vals[index] = fn.emit(_phi(fn.types[index], edges, values))
+        vals[index] = fn.emit(phi_of(fn.types[index], edges, values))
 
 
 def _go_on(fn: FunctionLowering, *, alive: bool) -> int:
@@ -229,13 +146,10 @@ def _go_on(fn: FunctionLowering, *, alive: bool) -> int:
 
 def _close(fn: FunctionLowering, frame: Frame, alive: bool) -> bool:
     """Emit a block's end; return whether anything reaches what is behind it."""
-    if frame.kind == _LOOP:
-        if frame.latch is not None:
-            _poll_in_latch(fn, frame, frame.latch, alive)
-        elif frame.flow is not None:
-            _fill_header(fn, frame, frame.edges)
+    if frame.kind == LOOP:
+        close_loop(fn, frame, alive)
         return alive
-    if frame.kind == _FUNCTION and not frame.edges:
+    if frame.kind == FUNCTION and not frame.edges:
         if alive:
             _return(fn, frame)
         return False
@@ -245,7 +159,7 @@ def _close(fn: FunctionLowering, frame: Frame, alive: bool) -> bool:
         _edge(fn, frame)
         fn.lines.append(f"  br label %{frame.label}")
     _join(fn, frame, fn.plan.flow.after_end.get(frame.index, 0))
-    if frame.kind == _FUNCTION:
+    if frame.kind == FUNCTION:
         _return(fn, frame)
     return True
 
@@ -261,24 +175,14 @@ def _return(fn: FunctionLowering, frame: Frame) -> None:
 # -- Blocks ----------------------------------------------------------------------------------
 
 
-def _open(fn: FunctionLowering, kind: str, imm: Any) -> Frame:
-    """Open a frame; its parameters stay on the operand stack."""
-    height = len(fn.stack) - len(imm.params)
-    frame = Frame(kind, fn.index, fn.vf.end_of[fn.index], height)
-    frame.params = fn.llvm_types(imm.params)
-    frame.results = fn.llvm_types(imm.results)
-    fn.frames.append(frame)
-    return frame
-
-
 def _block(fn: FunctionLowering, imm: Any) -> int:
-    _open(fn, _BLOCK, imm).label = fn.new_label()
+    open_block(fn, BLOCK, imm).label = fn.new_label()
     return fn.index + 1
 
 
 def _if(fn: FunctionLowering, imm: Any) -> int:
     test = fn.pop_test()
-    frame = _open(fn, _IF, imm)
+    frame = open_block(fn, IF, imm)
     frame.label = fn.new_label()
     frame.else_ = fn.vf.else_of.get(fn.index)
     then = fn.new_label()
@@ -317,143 +221,6 @@ def _else(fn: FunctionLowering, imm: Any) -> int:
 
 def _end(fn: FunctionLowering, imm: Any) -> int:
     return _go_on(fn, alive=True)
-
-
-# -- Loops -----------------------------------------------------------------------------------
-
-
-def _loop(fn: FunctionLowering, imm: Any) -> int:
-    """Open a loop: choose its phi nodes, send home what the body does not name, poll.
-
-    The poll of a loop without calls stands in its latch, which all its back edges go through: then
-    entering the loop costs nothing. In other loops it comes first, so that no cycle of calls can
-    avoid it (plan.py).
-    """
-    frame = _open(fn, _LOOP, imm)
-    flow = frame.flow = fn.plan.flow.loops.get(fn.index)
-    if flow is None:  # no branch goes back here
-        return fn.index + 1
-    point = fn.plan.points.get(fn.index)
-    chosen = bits_of(_merged(fn, flow))
-    values: list[str | None] = [fn.local(index) for index in chosen]
-    if flow.has_points:
-        points.let_escape(fn)
-        idle = flow.live & ~sum(1 << index for index in chosen)
-        points.store_locals(fn, idle & fn.dirty)
-        for index in bits_of(idle):
-            fn.vals[index] = None
-        fn.dirty &= ~idle
-        points.send_home(fn, fn.vf.stack_at[fn.index], frame.height)
-    frame.label = fn.new_label()
-    header = frame.label
-    if point is not None and not flow.has_calls:
-        frame.latch = point
-        header = _header_label(frame)
-    params = fn.stack[frame.height :]
-    frame.entry = Edge(fn, values, params, 0)
-    fn.lines.append(f"  br label %{header}")
-    fn.start_block(header)
-    fn.lines.append("")
-    frame.header = len(fn.lines) - 1
-    for index in chosen:
-        fn.vals[index] = fn.new()
-        frame.phis.append((index, str(fn.vals[index]), fn.types[index]))
-    for k, llvm in enumerate(frame.params):
-        fn.stack[frame.height + k] = fn.new()
-        frame.phis.append((-1 - k, fn.stack[frame.height + k], llvm))
-    fn.dirty |= flow.live & flow.sets
-    fn.base = None
-    if point is not None and frame.latch is None:
-        points.poll(fn, point, chosen, len(params))
-    strip = fn.plan.strips.get(fn.index)
-    if strip is not None:
-        fn.strip_end = frame.end
-        bounded = fn.index in fn.plan.bounded
-        literals = {k for k, text in enumerate(fn.vals) if text is not None and text[0] != "%"}
-        if bounded:  # LLVM may unroll it, and then knows what the first iteration begins with
-            literals |= {k for k, text in zip(chosen, values, strict=True) if str(text)[0] != "%"}
-        fn.staying |= staying_loads(fn.vf, fn.index, strip, flow.live & flow.sets, literals)
-        if not bounded:
-            frame.chunk = open_chunk(fn, strip, flow.live & flow.sets)
-    return fn.index + 1
-
-
-def _header_label(frame: Frame) -> str:
-    """Return the label of the header of a loop whose own label is its latch."""
-    return f"{frame.label}h"
-
-
-def _merged(fn: FunctionLowering, flow: LoopFlow) -> int:
-    """Choose the locals that get phi nodes; those that do not, but are live, are sent home.
-
-    What a loop with points does not name, but is not at home, is stored before it only if calls
-    inside would have it stored there anyway.
-    """
-    if not flow.has_points:
-        return flow.live & flow.sets
-    if flow.has_calls:
-        return flow.live & flow.uses
-    return flow.live & (flow.uses | fn.dirty)
-
-
-def _poll_in_latch(fn: FunctionLowering, frame: Frame, point: Point, alive: bool) -> None:
-    """Emit a loop's latch, aside of what comes behind the loop: join the back edges, poll."""
-    behind = fn.new_label()
-    if alive:
-        fn.lines.append(f"  br label %{behind}")
-    vals, dirty, stack = fn.vals[:], fn.dirty, fn.stack[:]
-    escaped, base = fn.escaped, fn.base
-    edges = frame.edges
-    fn.start_block(frame.label)
-    fn.vals[:], fn.stack[:] = edges[0].vals, edges[0].stack
-    fn.dirty, fn.escaped = 0, True
-    for edge in edges:
-        fn.dirty |= edge.dirty
-    for which, _, llvm in frame.phis:
-        values = _phi_values(fn, frame, edges, which, llvm)
-        value = values[0]
-        if any(other != value for other in values):
-            value = fn.emit(_phi(llvm, edges, values))
-        if which >= 0:
-            fn.vals[which] = value
-        else:
-            fn.stack[frame.height - 1 - which] = value
-    chosen = [which for which, _, _ in frame.phis if which >= 0]
-    points.poll(fn, point, chosen, len(frame.params))
-    fn.lines.append("")
-    joined = Edge(fn, fn.vals[:], fn.stack[:], len(fn.lines) - 1)
-    fn.lines.append(f"  br label %{_header_label(frame)}")
-    _fill_header(fn, frame, [joined])
-    fn.vals[:], fn.dirty, fn.stack[:] = vals, dirty, stack
-    fn.escaped, fn.base = escaped, base
-    if alive:
-        fn.start_block(behind)
-
-
-def _phi_values(
-    fn: FunctionLowering, frame: Frame, edges: list[Edge], which: int, llvm: str
-) -> list[str]:
-    """Return what a local (or a loop's parameter, -1 - k) is on each edge, loaded if need be."""
-    values = []
-    for edge in edges:
-        value = edge.vals[which] if which >= 0 else edge.stack[frame.height - 1 - which]
-        if value is None:
-            value = _load_on_edge(fn, edge, llvm, fn.plan.local_slots[which])
-        values.append(value)
-    return values
-
-
-def _fill_header(fn: FunctionLowering, frame: Frame, edges: list[Edge]) -> None:
-    """Write a loop's phi nodes, now that its back edges are known."""
-    assert frame.entry is not None
-    entries = [*frame.entry.vals, *frame.entry.stack]
-    lines = []
-    for (which, name, llvm), entry in zip(frame.phis, entries, strict=True):
-        pairs = [f"[ {entry}, %{frame.entry.block} ]"]
-        values = _phi_values(fn, frame, edges, which, llvm)
-        pairs += [f"[ {value}, %{edge.block} ]" for value, edge in zip(values, edges, strict=True)]
-        lines.append(f"  {name} = phi {llvm} {', '.join(pairs)}")
-    fn.lines[frame.header] = "\n".join(lines)
 
 
 # -- Branches --------------------------------------------------------------------------------
@@ -523,7 +290,7 @@ def _unreachable(fn: FunctionLowering, imm: Any) -> int:
 
 CONTROL_OPS: Final[dict[Op, Callable[[FunctionLowering, Any], int]]] = {
     BY_TEXT["block"]: _block,
-    BY_TEXT["loop"]: _loop,
+    BY_TEXT["loop"]: lower_loop,
     BY_TEXT["if"]: _if,
     BY_TEXT["else"]: _else,
     BY_TEXT["end"]: _end,

@@ -23,7 +23,7 @@ from mvvm_aot.wasmparser.opcodes import BY_TEXT, Op
 from mvvm_aot.wasmparser.types import ResultType, ValType
 from mvvm_aot.wasmparser.validated import ValidatedFunction
 
-from . import control, ir, points
+from . import control, ir, joins, points
 from .calls import CALL_OPS, load_spilled
 from .memory import LOADS, MEMORY_OPS, STORES, address
 from .names import LLVM_TYPES, ZEROS, Names, definition
@@ -112,7 +112,7 @@ class FunctionLowering:
         self.lanes: dict[str, tuple[str, str]] = {}  # v128 -> its (type, text) as lanes
         self.promoted: dict[str, str] = {}  # result of f64.promote_f32 -> its operand
         self.block = "entry"
-        self.frames: list[control.Frame] = []
+        self.frames: list[joins.Frame] = []
         self.at_home_types: dict[int, str] = {}  # operand position -> type, where None
         self.traps: dict[str, str] = {}
         self.types = self.llvm_types(vf.locals)

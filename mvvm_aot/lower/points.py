@@ -115,25 +115,12 @@ def poll(fn: FunctionLowering, point: Point, in_registers: list[int], params: in
     ``in_registers``: live locals that have values; other live locals are at home. The top
     ``params`` operands (a loop's parameters) have values, those below are at home.
     """
-    let_escape(fn)
-    # Of an atomic load x86-64's code generator makes an instruction of its own.
-    flag = fn.emit(f"load volatile i32, ptr @mvvm_flag, align 4{ir.CONTEXT}")
-    test = fn.emit(f"icmp ne i32 {flag}, 0")
-    leave, go = fn.new_label(), fn.new_label()
-    fn.lines.append(f"  br i1 {test}, label %{leave}, label %{go}{ir.UNLIKELY}")
     before = fn.block
-    first = len(fn.stack) - params
-    types = fn.llvm_types(point.operands[first:])
-
+    leave, go = test_flag(fn)
     fn.start_block(leave)
-    store_locals(fn, point.live & fn.dirty)
-    for k, llvm in enumerate(types):
-        store_operand(fn, first + k, llvm, fn.stack[first + k])
-    fn.lines.append(
-        f"  call preserve_nonecc void @mvvm_leave() {ir.LEAVE} {bundle(fn, point.offset)}"
-    )
+    leave_and_enter(fn, point, params)
     loaded = [fn.emit(load_local(fn, index)) for index in in_registers]
-    loaded_params = [load_operand(fn, first + k, llvm) for k, llvm in enumerate(types)]
+    loaded_params = load_params(fn, point, params)
     fn.lines.append(f"  br label %{go}")
 
     fn.start_block(go)
@@ -141,6 +128,40 @@ def poll(fn: FunctionLowering, point: Point, in_registers: list[int], params: in
         old = fn.vals[index]
         phi = f"phi {fn.types[index]} [ {old}, %{before} ], [ {new}, %{leave} ]"
         fn.vals[index] = fn.emit(phi)
+    first = len(fn.stack) - params
+    types = fn.llvm_types(point.operands[first:])
     for k, (llvm, new) in enumerate(zip(types, loaded_params, strict=True)):
         old = fn.stack[first + k]
         fn.stack[first + k] = fn.emit(f"phi {llvm} [ {old}, %{before} ], [ {new}, %{leave} ]")
+
+
+def test_flag(fn: FunctionLowering, go: str | None = None) -> tuple[str, str]:
+    """Emit the branch of a poll: if the flag is set to a new label, else to ``go``.
+
+    Returns both labels; without one given, ``go`` is a new one.
+    """
+    let_escape(fn)
+    # Of an atomic load x86-64's code generator makes an instruction of its own.
+    flag = fn.emit(f"load volatile i32, ptr @mvvm_flag, align 4{ir.CONTEXT}")
+    test = fn.emit(f"icmp ne i32 {flag}, 0")
+    leave, go = fn.new_label(), go or fn.new_label()
+    fn.lines.append(f"  br i1 {test}, label %{leave}, label %{go}{ir.UNLIKELY}")
+    return leave, go
+
+
+def leave_and_enter(fn: FunctionLowering, point: Point, params: int) -> None:
+    """Emit the call of a poll's leave; before it, store what is not at home."""
+    store_locals(fn, point.live & fn.dirty)
+    first = len(fn.stack) - params
+    for k, llvm in enumerate(fn.llvm_types(point.operands[first:])):
+        store_operand(fn, first + k, llvm, fn.stack[first + k])
+    fn.lines.append(
+        f"  call preserve_nonecc void @mvvm_leave() {ir.LEAVE} {bundle(fn, point.offset)}"
+    )
+
+
+def load_params(fn: FunctionLowering, point: Point, params: int) -> list[str]:
+    """Load the top ``params`` operands behind a poll's leave."""
+    first = len(fn.stack) - params
+    types = fn.llvm_types(point.operands[first:])
+    return [load_operand(fn, first + k, llvm) for k, llvm in enumerate(types)]

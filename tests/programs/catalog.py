@@ -127,6 +127,7 @@ PROGRAMS: Final[tuple[Program, ...]] = (
     _wat("multivalue"),
     _wat("extremes"),
     _wat("loop_shapes", sampled=True),
+    _wat("counted"),
     _wat("globals"),
     _wat("grow"),
     _wat("bulk", status=TRAPPED, trap="out of bounds memory access"),

@@ -14,6 +14,7 @@ STAGES = {
     "plan",
     "limits",
     "loops",
+    "counted",
     "staying",
     "liveness",
     "lower",

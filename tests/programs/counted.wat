@@ -1,0 +1,80 @@
+;; Nests of loops that count between constants (counted.py): what goes on by a fixed step is not loaded behind a poll but
+;; follows from the loops' counters. Steps both ways, both widths, updates before and behind the inner loop.
+(module
+  (import "wasi_snapshot_preview1" "fd_write"
+    (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (global $at (mut i32) (i32.const 64))
+  (func $put (param $x i64)
+    (i64.store (global.get $at) (local.get $x))
+    (global.set $at (i32.add (global.get $at) (i32.const 8))))
+  ;; the outer loop's locals go on behind the inner loop
+  (func $behind (result i64)
+    (local $i i32) (local $j i64) (local $p i32) (local $q i64) (local $r i32) (local $s i64) (local $k i32) (local $sum i64)
+    (local.set $i (i32.const 10))
+    (local.set $p (i32.const -1000))
+    (local.set $q (i64.const 7))
+    (loop $outer
+      (local.set $j (i64.const -6))
+      (local.set $r (i32.const 0x10000))
+      (local.set $s (i64.const 3))
+      (loop $inner
+        (local.set $k (i32.const -4000))
+        (loop $again ;; 44,000 instructions without a poll: the loops around have one
+          (local.set $sum (i64.add (i64.rotl (local.get $sum) (i64.const 7)) (i64.const 0x9e3779b9)))
+          (br_if $again (local.tee $k (i32.add (local.get $k) (i32.const 1)))))
+        (local.set $sum (i64.xor (local.get $sum) (i64.extend_i32_u (local.get $p))))
+        (local.set $sum (i64.add (local.get $sum) (i64.mul (local.get $q) (local.get $s))))
+        (local.set $sum (i64.xor (local.get $sum) (i64.load offset=1024 (i32.add (local.get $r) (i32.shl (local.get $i) (i32.const 2))))))
+        (i64.store (i32.sub (local.get $r) (i32.const 0x8000)) (local.get $sum))
+        (local.set $r (i32.sub (local.get $r) (i32.const 640)))
+        (local.set $s (i64.add (local.get $s) (i64.const 0x100000000)))
+        (br_if $inner (i64.lt_s (local.tee $j (i64.add (local.get $j) (i64.const 4))) (i64.const 9))))
+      (local.set $p (i32.add (local.get $p) (i32.const 333)))
+      (local.set $q (i64.sub (local.get $q) (i64.const 2)))
+      (br_if $outer (i32.ne (local.tee $i (i32.sub (local.get $i) (i32.const 3))) (i32.const 1))))
+    (i64.add (local.get $sum) (i64.extend_i32_u (i32.add (local.get $p) (local.get $i)))))
+  ;; before it, the counter first
+  (func $before (result i64)
+    (local $i i32) (local $j i32) (local $p i32) (local $q i32) (local $k i32) (local $sum i64)
+    (local.set $i (i32.const -12))
+    (local.set $q (i32.const 40))
+    (loop $outer
+      (local.set $i (i32.add (local.get $i) (i32.const 4)))
+      (local.set $q (i32.add (local.get $q) (i32.const -11)))
+      (local.set $p (i32.const 100))
+      (local.set $j (i32.const 30))
+      (loop $inner
+        (local.set $p (i32.add (local.get $p) (i32.const 1000)))
+        (local.set $sum (i64.add (local.get $sum) (i64.extend_i32_s (i32.mul (local.get $i) (local.get $j)))))
+        (local.set $k (i32.const -4000))
+        (loop $again ;; 44,000 instructions without a poll: the loops around have one
+          (local.set $sum (i64.add (i64.rotl (local.get $sum) (i64.const 7)) (i64.const 0x9e3779b9)))
+          (br_if $again (local.tee $k (i32.add (local.get $k) (i32.const 1)))))
+        (i64.store offset=200 (local.get $p) (i64.xor (local.get $sum) (i64.extend_i32_s (local.get $q))))
+        (br_if $inner (i32.gt_u (local.tee $j (i32.sub (local.get $j) (i32.const 7))) (i32.const 8))))
+      (br_if $outer (local.get $i)))
+    (i64.sub (local.get $sum) (i64.extend_i32_u (i32.add (local.get $p) (local.get $q)))))
+  ;; chunks of an inner loop that counts 9,000 elements, and goes on by two more steps
+  (func $chunks (result i64)
+    (local $i i32) (local $j i32) (local $p i32) (local $n i32) (local $sum i64)
+    (local.set $n (i32.const 5))
+    (loop $outer
+      (local.set $i (i32.const 2000))
+      (local.set $j (i32.const 0))
+      (local.set $p (i32.const 4000))
+      (loop $inner
+        (i32.store (local.get $p) (i32.xor (i32.mul (local.get $j) (local.get $n)) (local.get $i)))
+        (local.set $p (i32.add (local.get $p) (i32.const 4)))
+        (local.set $j (i32.add (local.get $j) (i32.const 3)))
+        (br_if $inner (i32.ne (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 11000))))
+      (local.set $sum (i64.add (i64.mul (local.get $sum) (i64.const 31)) (i64.load (i32.add (local.get $p) (i32.const -5000)))))
+      (br_if $outer (i32.ge_s (local.tee $n (i32.sub (local.get $n) (i32.const 2))) (i32.const 0))))
+    (local.get $sum))
+  (func (export "_start")
+    (call $put (call $behind))
+    (call $put (call $before))
+    (call $put (call $chunks))
+    (i32.store (i32.const 0) (i32.const 64))
+    (i32.store (i32.const 4) (i32.sub (global.get $at) (i32.const 64)))
+    (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))
