@@ -44,14 +44,27 @@ def draw_chart(items: Sequence[Figures], out: Path) -> None:
         axes.text(place - 0.4, 1.005, group, transform=axes.get_xaxis_transform(), fontsize=9)
         labels += [item["program"] for item in members] + ["mean"]
         axes.axvline(len(labels) - 0.5, color="#dddddd", linewidth=0.8)
+    for number, (name, (_, colour)) in enumerate(series.items()):
+        height = geometric_mean(item["ratios"][name] for item in items)
+        axes.bar(len(labels) + (number - 1) * WIDTH, height, WIDTH, color=colour)
+    labels.append("mean of all")
     axes.axhline(1, color="#444444", linewidth=0.8)
     axes.set_xticks(range(len(labels)), labels, rotation=60, ha="right", fontsize=8)
     for tick, label in zip(axes.get_xticklabels(), labels, strict=True):
-        tick.set_fontweight("bold" if label == "mean" else "normal")
+        tick.set_fontweight("bold" if label.startswith("mean") else "normal")
     axes.set_xlim(-0.6, len(labels) - 0.4)
     axes.set_ylabel("run time ÷ native zig cc -O3 (less is better)")
     handles = [Patch(color=colour, label=title) for title, colour in series.values()]
-    axes.legend(handles=handles, frameon=False, fontsize=9)
+    axes.legend(
+        handles=handles,
+        frameon=False,
+        fontsize=9,
+        ncol=3,
+        loc="lower right",
+        bbox_to_anchor=(1, 1.05),
+    )
+    axes.grid(axis="y", color="#eeeeee")
+    axes.set_axisbelow(True)
     figure.tight_layout()
     figure.savefig(out, dpi=110, metadata={"Software": None})
     pyplot.close(figure)
