@@ -62,6 +62,11 @@ _KIND_OF: Final = {op: _KINDS.get(op, -1) for op in OPS}
 # loops need as many (a nest of depth d needs d + 2).
 MAX_PASSES: Final = 40
 
+# A loop's local is rarely used if so many calls in the loop come to a piece of straight-line code
+# that uses it: to have it in a register would cost most iterations a load behind their calls, and
+# a store before them. (The main loop of an interpreter has hundreds of calls.)
+RARE: Final = 8
+
 
 @dataclass(slots=True)
 class LoopFlow:
@@ -72,6 +77,7 @@ class LoopFlow:
     sets: int = 0  # locals that it writes
     has_points: bool = False  # of its own, or in its body
     has_calls: bool = False  # that are points
+    homed: int = 0  # locals that stay at home from iteration to iteration: see RARE
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ class FunctionFlow:
 
     entry: int
     after_call: dict[int, int]  # call instruction -> locals live behind it
-    after_end: dict[int, int]  # block, if -> locals live behind its end
+    after_end: dict[int, int]  # block, loop, if -> locals live behind its end
     loops: dict[int, LoopFlow]
 
 
@@ -315,11 +321,11 @@ def _pass(scan: Scan, flow: FunctionFlow, frozen: bool) -> tuple[int, bool]:
             after_call[event[1]] = live
         elif kind == END:
             index = event[1]
+            after_end[index] = live
             if event[2] == LOOP:
                 labels.append(loops[index].live if index in loops else 0)
             else:
                 labels.append(live)
-                after_end[index] = live
         elif kind == BLOCK:
             labels.pop()
         elif kind == BR:
@@ -351,23 +357,37 @@ def _pass(scan: Scan, flow: FunctionFlow, frozen: bool) -> tuple[int, bool]:
 def _mark_points(
     scan: Scan, is_point: Callable[[int | None], bool], polled: Container[int]
 ) -> None:
-    """Set ``has_points`` of each loop that polls or has a point in its body, and ``has_calls``."""
+    """Set of each loop whether it polls or has a point in its body, its calls, rare locals."""
     if not scan.loops:
         return
     open_blocks: list[LoopFlow | None] = []
-    inside: list[tuple[bool, bool]] = [(False, False)]  # points, calls
+    inside: list[tuple[bool, int]] = [(False, 0)]  # points, calls
+    uses: list[dict[int, int]] = [{}]  # of each open loop: local, as a bit -> pieces of code
     for event in scan.events:
         kind = event[0]
-        if kind == _CALL:
+        if kind == _SEGMENT:
+            found = uses[-1]
+            named = event[1] | ~event[2]
+            while named:
+                bit = named & -named
+                named ^= bit
+                found[bit] = found.get(bit, 0) + 1
+        elif kind == _CALL:
             if is_point(event[2]):
-                inside[-1] = (True, True)
+                inside[-1] = (True, inside[-1][1] + 1)
         elif kind in (BLOCK, LOOP, IF):
             loop = scan.loops.get(event[1]) if kind == LOOP else None
             open_blocks.append(loop)
-            inside.append((loop is not None and event[1] in polled, False))
+            inside.append((loop is not None and event[1] in polled, 0))
+            if loop is not None:
+                uses.append({})
         elif kind == END and open_blocks:
             loop = open_blocks.pop()
-            found, calls = inside.pop()
+            has_points, calls = inside.pop()
             if loop is not None:
-                loop.has_points, loop.has_calls = found, calls
-            inside[-1] = (inside[-1][0] or found, inside[-1][1] or calls)
+                loop.has_points, loop.has_calls = has_points, calls > 0
+                inner = uses.pop()
+                loop.homed = sum(bit for bit, count in inner.items() if RARE * count < calls)
+                for bit, count in inner.items():
+                    uses[-1][bit] = uses[-1].get(bit, 0) + count
+            inside[-1] = (inside[-1][0] or has_points, inside[-1][1] + calls)

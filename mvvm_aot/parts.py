@@ -195,7 +195,10 @@ class _Copies:
             if len(function.instrs) <= COPY_SIZE
             # What LLVM is not to look into, and what it would not inline.
             and function.func_index not in called
-            and not plan.functions[function.func_index].points
+            and (
+                plan.functions[function.func_index].tried
+                or not plan.functions[function.func_index].points
+            )
             and not plan.functions[function.func_index].has_tail_calls
         }
 

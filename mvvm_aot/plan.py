@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from . import abi
+from .attempts import can_be_tried
 from .counted import Counted, count_loop
 from .limits import Limits
 from .liveness import FunctionFlow, Scan, analyze_function, scan_function
 from .loops import Strip, bounded_loops, find_strips
+from .unroll import find_copies
 from .wasmparser.module import ExternKind, Module
 from .wasmparser.opcodes import BY_TEXT
 from .wasmparser.types import FuncType, ResultType, ValType
@@ -64,6 +66,11 @@ class FunctionPlan:
     strips: Mapping[int, Strip] = field(default_factory=dict)  # loops.py: by index of the ``loop``
     bounded: frozenset[int] = frozenset()  # loops that need no poll
     counted: Mapping[int, Counted] = field(default_factory=dict)  # by index of the ``loop``
+    copies: Mapping[int, int] = field(default_factory=dict)  # unroll.py: by index of the ``loop``
+    tried: bool = False  # calls try it without points first (attempts.py)
+    tries: Mapping[int, int] = field(
+        default_factory=dict
+    )  # of an attempt: by index of the ``loop``
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,11 @@ class PointPlan:
     migration: bool
     functions: Mapping[int, FunctionPlan] = field(repr=False)
     suspendable: frozenset[int]  # functions whose frames can be suspended; imports included
+
+    @property
+    def tried(self) -> frozenset[int]:
+        """The functions that calls try without points first."""
+        return frozenset(index for index, plan in self.functions.items() if plan.tried)
 
     @property
     def has_tail_calls(self) -> bool:
@@ -129,23 +141,36 @@ def plan_points(
         polled = _entry_polls(module, scans) | _entered_at(module, poll)
         suspendable = _suspendable(module, scans, bounded, polled)
 
+    polls = {index: _polled(scan, bounded[index], migration) for index, scan in scans.items()}
+    tried = {
+        vf.func_index
+        for vf in vm.functions
+        if can_be_tried(vf, scans[vf.func_index], polls[vf.func_index])
+    }
+
     def is_point(func_index: int | None) -> bool:
-        return migration and (func_index is None or func_index in suspendable)
+        return migration and (func_index is None or func_index in suspendable - tried)
 
     functions: dict[int, FunctionPlan] = {}
     for vf in vm.functions:
-        scan = scans.pop(vf.func_index)
-        polls = frozenset(scan.loops) - bounded[vf.func_index] if migration else frozenset()
-        flow = analyze_function(scan, len(vf.locals), is_point, polls)
+        scan, polled_loops = scans.pop(vf.func_index), polls[vf.func_index]
+        flow = analyze_function(scan, len(vf.locals), is_point, polled_loops)
         points: dict[int, Point] = {}
         if vf.func_index in suspendable:
             entry_poll = vf.func_index in polled
-            points = _function_points(module, vf, flow, suspendable, polls, entry_poll)
+            points = _function_points(module, vf, flow, suspendable, polled_loops, entry_poll)
         limits.check_plan(vf, scan, flow, points.values())
-        function = _with_homes(vf, points, flow, scan, bounded[vf.func_index])
+        function = _with_homes(vf, points, flow, scan, bounded[vf.func_index], polled_loops)
+        if vf.func_index in tried:
+            function = replace(function, tried=True, copies={})
         functions[vf.func_index] = function
         limits.check_homes(vf, function.num_homes)
     return PointPlan(migration, functions, suspendable)
+
+
+def _polled(scan: Scan, bounded: frozenset[int], migration: bool) -> frozenset[int]:
+    """Return the loops of a function that poll."""
+    return frozenset(scan.loops) - bounded if migration else frozenset()
 
 
 # -- The call graph --------------------------------------------------------------------------
@@ -296,6 +321,7 @@ def _with_homes(
     flow: FunctionFlow,
     scan: Scan,
     bounded: frozenset[int],
+    polls: frozenset[int],
 ) -> FunctionPlan:
     """Give every local and operand position that is live at some point its slots."""
     live = 0
@@ -340,6 +366,7 @@ def _with_homes(
         strips,
         bounded,
         counted,
+        find_copies(vf, polls, strips.keys() | counted.keys()),
     )
 
 

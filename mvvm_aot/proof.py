@@ -98,6 +98,7 @@ def _signatures(module: Module, plan: PointPlan, prefix: str) -> Signatures:
     for index in range(module.num_funcs):
         ftype = module.func_type(index)
         symbols[f"{prefix}_f{index}"] = callees[index] = _shape(ftype)
+        symbols[f"{prefix}_f{index}a"] = replace(_shape(ftype), result="int", result_bytes=8)
         if index < module.num_imported_funcs:
             homes[index] = 2 * max(len(ftype.params), len(ftype.results), 1)
     homes |= {index: function.num_homes for index, function in plan.functions.items()}
@@ -126,8 +127,8 @@ def prove_object(data: bytes, subject: Subject) -> Proved:
         failed = {f.func_id: str(f.findings[0]) for f in proof.functions if f.findings}
         dropped = {f.function for f in proof.functions if f.findings}
         code = without_functions(code, dropped)
-        own = _function_ids(code, subject.prefix)
-        if not own:
+        own = _function_ids(code.functions, subject.prefix)
+        if not anchor(code.functions, subject.prefix):
             return Proved(undefine_symbols(data, dropped), None, failed, 0, 0, 0, 0)
         fills = {
             at: fill for f in proof.functions if not f.findings for at, fill in f.fills.items()
@@ -137,7 +138,7 @@ def prove_object(data: bytes, subject: Subject) -> Proved:
         raise CodegenError(
             f"{subject.target.name} code and migration points disagree: {error}"
         ) from (error)
-    symbol = min(own, key=lambda name: code.functions[name][0])
+    symbol = anchor(code.functions, subject.prefix)
     return Proved(
         data=undefine_symbols(data, dropped),
         section=CodeSection(symbol, code.functions[symbol][0], table.encode()),
@@ -165,15 +166,27 @@ def without_functions(code: ObjectCode, names: Collection[str]) -> ObjectCode:
     return replace(code, functions=functions, stack_maps=stack_maps)
 
 
-def _function_ids(code: ObjectCode, prefix: str) -> dict[str, int]:
+def _function_ids(functions: Iterable[str], prefix: str) -> dict[str, int]:
     """Return the func_id of each of the module's functions that the object defines."""
     found = {}
-    for name in code.functions:
+    for name in functions:
         for start, base in ((f"{prefix}_f", 0), (f"{prefix}_thunk", abi.THUNK_FUNC_ID)):
             number = name.removeprefix(start)
-            if number != name and number.isdecimal():
+            if number == name:
+                continue
+            number = number.removesuffix("a")  # an attempt at the function
+            if number.isdecimal():
                 found[name] = base | int(number)
     return found
+
+
+def anchor(functions: Mapping[str, tuple[int, int]], prefix: str) -> str:
+    """Return the first function of the module's that only this object defines; "" if there is none.
+
+    Of attempts (attempts.py) the linker takes any object's, and the frame table would be another's.
+    """
+    names = [name for name in _function_ids(functions, prefix) if name[-1].isdecimal()]
+    return min(names, key=lambda name: functions[name][0], default="")
 
 
 def undefine_symbols(data: bytes, names: Collection[str]) -> bytes:

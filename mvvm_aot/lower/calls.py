@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from mvvm_aot.abi import STRUCTS
-from mvvm_aot.plan import Point, split_params
+from mvvm_aot.plan import Point, bits_of, split_params
 from mvvm_aot.wasmparser.opcodes import BY_TEXT, Op
 from mvvm_aot.wasmparser.types import FuncType
 
@@ -38,7 +38,32 @@ def load_spilled(fn: FunctionLowering, llvm: str, index: int) -> str:
 def _call(fn: FunctionLowering, imm: Any) -> None:
     names = fn.names
     func_type = fn.module.func_type(imm)
-    _emit_call(fn, names.symbol(imm), func_type, fn.plan.points.get(fn.index))
+    point = fn.plan.points.get(fn.index)
+    if point is not None and imm in names.tried:
+        _try_call(fn, imm, func_type, point)
+    else:
+        _emit_call(fn, names.symbol(imm), func_type, point)
+
+
+def _try_call(fn: FunctionLowering, func_index: int, func_type: FuncType, point: Point) -> None:
+    """Try a function without points (attempts.py); call it aside if the attempt is given up."""
+    stack = fn.stack
+    below = len(stack) - len(func_type.params)
+    args = stack[below:]
+    del stack[below:]
+    passed = ", ".join(
+        f"{llvm} {value}" for llvm, value in zip(fn.llvm_types(func_type.params), args, strict=True)
+    )
+    tried = fn.emit(f"call preserve_nonecc i64 {fn.names.attempt(func_index)}({passed})")
+    failed = fn.emit(f"icmp slt i64 {tried}, 0")
+    found = fn.emit(f"trunc i64 {tried} to i32") if func_type.results else ""
+    chosen = [index for index in bits_of(point.live) if fn.vals[index] is not None]
+    positions = [k for k in range(below) if stack[k] is not None]
+    call = f"{_call_text(fn, fn.names.symbol(func_index), func_type, args)} {ir.CALL}"
+    result, before, behind = points.call_aside(fn, failed, point, chosen, positions, call)
+    fn.base = None
+    if found:
+        stack.append(fn.emit(f"phi i32 [ {found}, %{before} ], [ {result}, %{behind} ]"))
 
 
 def _call_indirect(fn: FunctionLowering, imm: Any) -> None:

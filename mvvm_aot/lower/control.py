@@ -12,8 +12,6 @@ be in a phi node. Nothing here recurses: blocks may nest as deep as they like.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import compress, count
-from operator import ne
 from typing import TYPE_CHECKING, Any, Final
 
 from mvvm_aot.plan import bits_of
@@ -21,8 +19,8 @@ from mvvm_aot.wasmparser.opcodes import BY_TEXT, Op
 
 from . import points
 from .calls import return_call, return_call_indirect, store_spilled
-from .joins import BLOCK, FUNCTION, IF, LOOP, Edge, Frame, load_on_edge, open_block, phi_of
-from .looping import close_loop, lower_loop
+from .joins import BLOCK, FUNCTION, IF, LOOP, Edge, Frame, join, open_block
+from .looping import close_loop, lower_loop, next_copy
 from .strips import close_chunk
 
 if TYPE_CHECKING:
@@ -47,6 +45,11 @@ def _edge(fn: FunctionLowering, frame: Frame, vals: list[str | None] | None = No
     """
     stack = fn.stack
     types = frame.params if frame.kind == LOOP else frame.results
+    if frame.flow is not None and frame.flow.homed & fn.dirty:
+        late = frame.flow.homed & frame.flow.live & fn.dirty
+        points.store_locals(fn, late)
+        if vals is None:  # else other edges are to come
+            fn.dirty &= ~late
     operands = stack[: frame.height]
     if types:
         operands += stack[len(stack) - len(types) :]
@@ -56,85 +59,14 @@ def _edge(fn: FunctionLowering, frame: Frame, vals: list[str | None] | None = No
     frame.edges.append(Edge(fn, vals, operands, len(fn.lines) - 1))
 
 
-def _join(fn: FunctionLowering, frame: Frame, live: int) -> None:
-    """Start the block behind a frame's end: the state is what its edges have in common."""
-    edges = frame.edges
-    fn.start_block(frame.label)
-    fn.base = None
-    fn.escaped = all(edge.escaped for edge in edges)
-    first = edges[0]
-    fn.stack[:] = first.stack
-    if frame.kind != FUNCTION:
-        fn.vals[:] = first.vals
-        fn.dirty = first.dirty
-    if len(edges) == 1:
-        return
-    if frame.kind != FUNCTION:
-        _join_locals(fn, edges, live)
-    for position, llvm in _operand_types(fn, frame):
-        values = [edge.stack[position] for edge in edges]
-        if any(value != values[0] for value in values):
-            # Values differ below the block only if some are at home.
-            fn.stack[position] = fn.emit(phi_of(llvm, edges, _loaded(fn, edges, values, position)))
-
-
-def _operand_types(fn: FunctionLowering, frame: Frame) -> list[tuple[int, str]]:
-    """Return (position, type) of the operands that may need a phi node at a join."""
-    found = [
-        (position, fn.at_home_types[position])
-        for position in range(frame.height)
-        if position in fn.at_home_types
-    ]
-    return found + [(frame.height + k, llvm) for k, llvm in enumerate(frame.results)]
-
-
-def _loaded(fn: FunctionLowering, edges: list[Edge], values: list[Any], position: int) -> list[str]:
-    """Return an operand's values with those at home loaded."""
-    llvm = fn.at_home_types.get(position, "")
-    slots = fn.plan.operand_slots
-    return [
-        load_on_edge(fn, edge, llvm, slots[position]) if value is None else value
-        for edge, value in zip(edges, values, strict=True)
-    ]
-
-
-def _join_locals(fn: FunctionLowering, edges: list[Edge], live: int) -> None:
-    """Merge what is live; whatever is dead keeps a value that nobody will look at."""
-    dirty = 0
-    for edge in edges:
-        dirty |= edge.dirty
-    fn.dirty = dirty
-    first = edges[0].vals
-    others = [edge.vals for edge in edges[1:] if edge.vals is not first]
-    if not others:
-        return
-    vals = fn.vals
-    differing: set[int] = set()
-    for other in others:
-        if other != first:
-            differing.update(compress(count(), map(ne, first, other)))
-    for index in sorted(differing):
-        if not live >> index & 1:
-            continue
-        if not dirty >> index & 1:
-            vals[index] = None
-            continue
-        slots = fn.plan.local_slots
-        values = [
-            load_on_edge(fn, edge, fn.types[index], slots[index])
-            if (found := edge.vals[index]) is None
-            else found
-            for edge in edges
-        ]
-        vals[index] = fn.emit(phi_of(fn.types[index], edges, values))
-
-
 def _go_on(fn: FunctionLowering, *, alive: bool) -> int:
     """Close blocks until code can be reached; return the index of the next instruction."""
     while True:
         frame = fn.frames[-1]
         if not alive and frame.else_ is not None:
             return _start_else(fn, frame)
+        if frame.copies:
+            return next_copy(fn, frame, alive)
         fn.frames.pop()
         alive = _close(fn, frame, alive)
         if not fn.frames:
@@ -158,7 +90,8 @@ def _close(fn: FunctionLowering, frame: Frame, alive: bool) -> bool:
     if alive:
         _edge(fn, frame)
         fn.lines.append(f"  br label %{frame.label}")
-    _join(fn, frame, fn.plan.flow.after_end.get(frame.index, 0))
+    live = fn.plan.flow.after_end.get(frame.index, 0)
+    join(fn, frame, frame.label, frame.edges, frame.results, live)
     if frame.kind == FUNCTION:
         _return(fn, frame)
     return True
@@ -167,6 +100,10 @@ def _close(fn: FunctionLowering, frame: Frame, alive: bool) -> bool:
 def _return(fn: FunctionLowering, frame: Frame) -> None:
     """Return what is on the stack: the first result in a register."""
     values = fn.stack[len(fn.stack) - len(frame.results) :]
+    if fn.attempt:
+        result = fn.emit(f"zext i32 {values[0]} to i64") if values else "0"
+        fn.lines.append(f"  ret i64 {result}")
+        return
     for index in range(1, len(values)):
         store_spilled(fn, frame.results[index], values[index], index)
     fn.lines.append(f"  ret {frame.results[0]} {values[0]}" if values else "  ret void")

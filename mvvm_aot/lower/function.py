@@ -91,8 +91,11 @@ _NO_ROW: Final[tuple[int, Any]] = (_OTHER, None)
 class FunctionLowering:
     """The state of lowering one function."""
 
-    def __init__(self, vf: ValidatedFunction, plan: FunctionPlan, names: Names) -> None:
+    def __init__(
+        self, vf: ValidatedFunction, plan: FunctionPlan, names: Names, *, attempt: bool = False
+    ) -> None:
         self.index = 0
+        self.attempt = attempt  # lower the attempt at the function (attempts.py), by its plan
         module = self.module = names.module
         self.globals = module.all_globals
         self.vf = vf
@@ -234,13 +237,10 @@ class FunctionLowering:
 
     def run(self) -> list[str]:
         """Return the function's text, a line each."""
-        vf = self.vf
         # Inlined, a tail call would be an ordinary call without a record.
         fixed = self.plan.points or self.plan.has_tail_calls
         attributes = ir.POINTS if fixed else ir.PLAIN
-        symbol = self.names.symbol(vf.func_index)
-        linkage = self.names.linkage(vf.func_index)
-        self.lines += [definition(symbol, vf.type, attributes, linkage), "entry:"]
+        self.lines += [self._definition(attributes), "entry:"]
         if self.plan.num_homes:
             points.define_homes(self)
             if self.names.careful:
@@ -256,8 +256,18 @@ class FunctionLowering:
                 f"  call void @mvvm_trap(i32 {TRAP_CODES[name]}) {ir.TRAP}",
                 "  unreachable",
             ]
+        if self.attempt:
+            self.lines += [f"{ir.GIVE_UP}:", "  ret i64 -1"]
         self.lines.append("}")
         return self.lines
+
+    def _definition(self, attributes: str) -> str:
+        names, vf = self.names, self.vf
+        if self.attempt:
+            symbol = names.attempt(vf.func_index)
+            return definition(symbol, vf.type, attributes, "linkonce_odr hidden", "i64")
+        symbol, linkage = names.symbol(vf.func_index), names.linkage(vf.func_index)
+        return definition(symbol, vf.type, attributes, linkage)
 
     def _parameters(self) -> None:
         """Set the locals' first values: parameters from registers or mvvm_spill, else zero."""

@@ -31,6 +31,9 @@ LIKELY: Final = ", !prof !8"
 # The homes' address becomes known to the world.
 ESCAPE: Final = f'  call void asm sideeffect "", "*m"(ptr elementtype([0 x i64]) %homes) {KEEP}'
 
+# The label behind which an attempt at a function (attempts.py) is given up.
+GIVE_UP: Final = "giveup"
+
 STATEPOINT_ID: Final = 0x4D56_564D  # "MVVM": tells our records from any others
 
 _FRAME = (

@@ -5,6 +5,8 @@ A branch leaves an edge: its block, the state of the locals, the operands that i
 
 from __future__ import annotations
 
+from itertools import compress, count
+from operator import ne
 from typing import TYPE_CHECKING, Any
 
 from . import ir
@@ -53,10 +55,13 @@ class Frame:
 
     __slots__ = (
         "chunk",
+        "copies",
+        "count",
         "edges",
         "else_",
         "end",
         "entry",
+        "exits",
         "flow",
         "header",
         "height",
@@ -87,6 +92,9 @@ class Frame:
         self.outer: Header | None = None
         self.header: Header | None = None
         self.chunk: Chunk | None = None
+        self.count = ""  # in an attempt: how many tries are left, in the header
+        self.copies = 0  # of the body that are still to come, and the ends of those before
+        self.exits: list[Edge] = []
 
 
 def open_block(fn: FunctionLowering, kind: str, imm: Any) -> Frame:
@@ -119,3 +127,80 @@ def phi_of(llvm: str, edges: list[Edge], values: list[str]) -> str:
         f"[ {value}, %{edge.block} ]" for edge, value in zip(edges, values, strict=True)
     )
     return f"phi {llvm} {pairs}"
+
+
+def join(
+    fn: FunctionLowering, frame: Frame, label: str, edges: list[Edge], types: list[str], live: int
+) -> None:
+    """Start a block, of a frame or behind it: the state is what the edges to it have in common.
+
+    ``types``: of the operands that the edges take along; ``live``: locals.
+    """
+    fn.start_block(label)
+    fn.base = None
+    fn.escaped = all(edge.escaped for edge in edges)
+    first = edges[0]
+    fn.stack[:] = first.stack
+    if frame.kind != FUNCTION:
+        fn.vals[:] = first.vals
+        fn.dirty = first.dirty
+    if len(edges) == 1:
+        return
+    if frame.kind != FUNCTION:
+        _join_locals(fn, edges, live)
+    for position, llvm in _operand_types(fn, frame.height, types):
+        values = [edge.stack[position] for edge in edges]
+        if any(value != values[0] for value in values):
+            # Values differ below the block only if some are at home.
+            fn.stack[position] = fn.emit(phi_of(llvm, edges, _loaded(fn, edges, values, position)))
+
+
+def _operand_types(fn: FunctionLowering, height: int, types: list[str]) -> list[tuple[int, str]]:
+    """Return (position, type) of the operands that may need a phi node at a join."""
+    found = [
+        (position, fn.at_home_types[position])
+        for position in range(height)
+        if position in fn.at_home_types
+    ]
+    return found + [(height + k, llvm) for k, llvm in enumerate(types)]
+
+
+def _loaded(fn: FunctionLowering, edges: list[Edge], values: list[Any], position: int) -> list[str]:
+    """Return an operand's values with those at home loaded."""
+    llvm = fn.at_home_types.get(position, "")
+    slots = fn.plan.operand_slots
+    return [
+        load_on_edge(fn, edge, llvm, slots[position]) if value is None else value
+        for edge, value in zip(edges, values, strict=True)
+    ]
+
+
+def _join_locals(fn: FunctionLowering, edges: list[Edge], live: int) -> None:
+    """Merge what is live; whatever is dead keeps a value that nobody will look at."""
+    dirty = 0
+    for edge in edges:
+        dirty |= edge.dirty
+    fn.dirty = dirty
+    first = edges[0].vals
+    others = [edge.vals for edge in edges[1:] if edge.vals is not first]
+    if not others:
+        return
+    vals = fn.vals
+    differing: set[int] = set()
+    for other in others:
+        if other != first:
+            differing.update(compress(count(), map(ne, first, other)))
+    for index in sorted(differing):
+        if not live >> index & 1:
+            continue
+        if not dirty >> index & 1:
+            vals[index] = None
+            continue
+        slots = fn.plan.local_slots
+        values = [
+            load_on_edge(fn, edge, fn.types[index], slots[index])
+            if (found := edge.vals[index]) is None
+            else found
+            for edge in edges
+        ]
+        vals[index] = fn.emit(phi_of(fn.types[index], edges, values))

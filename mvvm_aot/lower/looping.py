@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from mvvm_aot.plan import bits_of
 from mvvm_aot.staying import staying_loads
 
-from . import points
+from . import ir, points
 from .courses import assume_courses, enter_courses
-from .joins import LOOP, Edge, Frame, Header, load_on_edge, open_block, phi_of
+from .joins import LOOP, Edge, Frame, Header, join, load_on_edge, open_block, phi_of
 from .strips import open_chunk
 
 if TYPE_CHECKING:
@@ -50,14 +50,18 @@ def lower_loop(fn: FunctionLowering, imm: Any) -> int:
         fn.dirty &= ~idle
         points.send_home(fn, fn.vf.stack_at[fn.index], frame.height)
     frame.label = fn.new_label()
-    latch = point is not None and not flow.has_calls
+    latch = (point is not None and not flow.has_calls) or fn.index in fn.plan.tries
     if latch:
+        frame.copies = fn.plan.copies.get(fn.index, 1) - 1
+    if latch and point is not None:
         frame.latch = point
         frame.outer = _open_header(fn, frame, f"{frame.label}o", chosen, values)
         values = [fn.vals[index] for index in chosen]
     label = _header_label(frame) if latch else frame.label
     frame.header = _open_header(fn, frame, label, chosen, values)
-    fn.dirty |= flow.live & flow.sets
+    if fn.index in fn.plan.tries:
+        frame.count = fn.new()
+    fn.dirty |= flow.live & flow.sets & ~flow.homed
     if point is not None and not latch:
         points.poll(fn, point, chosen, len(frame.params))
     _open_chunk(fn, frame, flow, chosen, values)
@@ -121,7 +125,7 @@ def _merged(fn: FunctionLowering, flow: LoopFlow) -> int:
     if not flow.has_points:
         return flow.live & flow.sets
     if flow.has_calls:
-        return flow.live & flow.uses
+        return flow.live & flow.uses & ~flow.homed
     return flow.live & (flow.uses | fn.dirty)
 
 
@@ -129,23 +133,47 @@ def close_loop(fn: FunctionLowering, frame: Frame, alive: bool) -> None:
     """Emit a loop's end; ``alive``: whether anything comes to it."""
     if frame.header is None:  # no branch goes back
         return
-    if frame.latch is None:
+    if frame.latch is None and not frame.count:
         _fill_header(fn, frame, frame.header, frame.edges)
         return
     behind = fn.new_label()
-    if alive:
+    if alive and frame.exits:
+        _leave_copy(fn, frame)
+    elif alive:
         fn.lines.append(f"  br label %{behind}")
     vals, dirty, stack = fn.vals[:], fn.dirty, fn.stack[:]
     escaped, base = fn.escaped, fn.base
-    _poll_in_latch(fn, frame, frame.header, frame.latch)
+    _latch(fn, frame, frame.header)
     fn.vals[:], fn.dirty, fn.stack[:] = vals, dirty, stack
     fn.escaped, fn.base = escaped, base
-    if alive:
+    if frame.exits:
+        live = fn.plan.flow.after_end[frame.index]
+        join(fn, frame, f"{frame.exits[0].block}x", frame.exits, frame.results, live)
+    elif alive:
         fn.start_block(behind)
 
 
-def _poll_in_latch(fn: FunctionLowering, frame: Frame, header: Header, point: Point) -> None:
-    """Emit a loop's latch: join the back edges, poll."""
+def next_copy(fn: FunctionLowering, frame: Frame, alive: bool) -> int:
+    """End a copy of a loop's body: what goes back begins the next one. Return its first index."""
+    assert frame.flow is not None
+    if alive:
+        _leave_copy(fn, frame)
+    edges, label = frame.edges, frame.label
+    frame.edges, frame.label = [], fn.new_label()
+    frame.copies -= 1
+    join(fn, frame, label, edges, frame.params, frame.flow.live)
+    return frame.index + 1
+
+
+def _leave_copy(fn: FunctionLowering, frame: Frame) -> None:
+    """Go to what is behind a loop from the end of one of its body's copies."""
+    fn.lines.append("")
+    frame.exits.append(Edge(fn, fn.vals[:], fn.stack[:], len(fn.lines) - 1))
+    fn.lines.append(f"  br label %{frame.exits[0].block}x")
+
+
+def _latch(fn: FunctionLowering, frame: Frame, header: Header) -> None:
+    """Emit a loop's latch: join the back edges, poll; in an attempt count, and give up at last."""
     edges = frame.edges
     fn.start_block(frame.label)
     fn.vals[:], fn.stack[:] = edges[0].vals, edges[0].stack
@@ -161,11 +189,18 @@ def _poll_in_latch(fn: FunctionLowering, frame: Frame, header: Header, point: Po
             fn.vals[which] = value
         else:
             fn.stack[frame.height - 1 - which] = value
-    _fill_header(fn, frame, header, [Edge(fn, fn.vals[:], fn.stack[:], 0)])
-    leave, _ = points.test_flag(fn, header.label)
+    back = Edge(fn, fn.vals[:], fn.stack[:], 0)
+    if frame.latch is None:
+        left = fn.emit(f"sub i32 {frame.count}, 1")
+        test = fn.emit(f"icmp eq i32 {left}, 0")
+        fn.lines.append(f"  br i1 {test}, label %{ir.GIVE_UP}, label %{header.label}{ir.UNLIKELY}")
+        _fill_header(fn, frame, header, [back], left)
+        return
+    _fill_header(fn, frame, header, [back])
+    leave = points.test_flag(fn, header.label)
     fn.start_block(leave)
-    points.leave_and_enter(fn, point, len(frame.params))
-    _enter(fn, frame, point)
+    points.leave_and_enter(fn, frame.latch, len(frame.params))
+    _enter(fn, frame, frame.latch)
 
 
 def _enter(fn: FunctionLowering, frame: Frame, point: Point) -> None:
@@ -197,8 +232,13 @@ def _phi_values(
     return values
 
 
-def _fill_header(fn: FunctionLowering, frame: Frame, header: Header, edges: list[Edge]) -> None:
-    """Write a header's phi nodes, now that the edges from below are known."""
+def _fill_header(
+    fn: FunctionLowering, frame: Frame, header: Header, edges: list[Edge], left: str = ""
+) -> None:
+    """Write a header's phi nodes, now that the edges from below are known.
+
+    ``left``: in an attempt, the tries that are left at the only edge.
+    """
     entries = [*header.entry.vals, *header.entry.stack]
     lines = []
     for (which, name, llvm), entry in zip(header.phis, entries, strict=True):
@@ -206,4 +246,8 @@ def _fill_header(fn: FunctionLowering, frame: Frame, header: Header, edges: list
         values = _phi_values(fn, frame, edges, which, llvm)
         pairs += [f"[ {value}, %{edge.block} ]" for value, edge in zip(values, edges, strict=True)]
         lines.append(f"  {name} = phi {llvm} {', '.join(pairs)}")
+    if left:
+        tries = fn.plan.tries[frame.index]
+        pairs = [f"[ {tries}, %{header.entry.block} ]", f"[ {left}, %{edges[0].block} ]"]
+        lines.append(f"  {frame.count} = phi i32 {', '.join(pairs)}")
     fn.lines[header.line] = "\n".join(lines)

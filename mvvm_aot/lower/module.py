@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mvvm_aot import abi
+from mvvm_aot.attempts import attempt_plan
 from mvvm_aot.plan import PointPlan, canonical_types, split_params
 from mvvm_aot.wasmparser.opcodes import BY_TEXT
 from mvvm_aot.wasmparser.types import FuncType
@@ -66,7 +67,10 @@ def lower_module(
     if tail_callees is None:
         tail_callees = frozenset().union(*(item.tail_callees for item in plan.functions.values()))
     copied = frozenset(scope.copied)
-    names = Names(module, prefix, type_ids, scope.careful, tail_callees, copied, scope.optimized)
+    tried = plan.tried if scope.optimized and not scope.careful else frozenset()
+    names = Names(
+        module, prefix, type_ids, scope.careful, tail_callees, tried, copied, scope.optimized
+    )
     parts = [_data(names, external=not scope.shared), _runtime()]
     defined: set[int] = set()
     if scope.shared:
@@ -78,6 +82,11 @@ def lower_module(
     named: set[int] = set()
     for vf in vm.functions:
         index = vf.func_index
+        if index in tried:
+            attempt = attempt_plan(plan.functions[index])
+            parts += FunctionLowering(vf, attempt, names, attempt=True).run()
+            if index in copied:
+                continue
         if scope.defined is None or index in scope.defined or index in copied:
             defined.add(index)
             named |= direct_callees(vf)

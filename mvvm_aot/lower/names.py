@@ -46,6 +46,8 @@ class Names:
     # Functions that tail calls name: if LLVM knew what they return, it would return that itself
     # behind an ordinary call.
     tail_callees: frozenset[int] = frozenset()
+    # Functions whose attempts (attempts.py) are in this module.
+    tried: frozenset[int] = frozenset()
     # Functions that another object defines, and that are here to be inlined only.
     copied: frozenset[int] = frozenset()
     # Whether LLVM's middle end is going to run.
@@ -66,6 +68,10 @@ class Names:
         """Return a function's symbol, with the at sign."""
         return f"@{self.prefix}_f{func_index}"
 
+    def attempt(self, func_index: int) -> str:
+        """Return the symbol of the attempt at a function, with the at sign."""
+        return f"{self.symbol(func_index)}a"
+
 
 def result_type(func_type: FuncType) -> str:
     """Return the LLVM type of a function's first result."""
@@ -79,11 +85,20 @@ def declaration(symbol: str, func_type: FuncType) -> str:
     return f"hidden preserve_nonecc {result_type(func_type)} {symbol}({params})"
 
 
-def definition(symbol: str, func_type: FuncType, attributes: str, linkage: str = "hidden") -> str:
-    """Return a ``define`` line up to the brace; parameter k is called %pk."""
+def definition(
+    symbol: str,
+    func_type: FuncType,
+    attributes: str,
+    linkage: str = "hidden",
+    result: str | None = None,
+) -> str:
+    """Return a ``define`` line up to the brace; parameter k is called %pk.
+
+    ``result``: LLVM's type of what it returns, if that is not the first result.
+    """
     registers, _ = split_params(func_type.params)
     params = ", ".join(f"{LLVM_TYPES[func_type.params[k]]} %p{k}" for k in registers)
-    result = result_type(func_type)
+    result = result or result_type(func_type)
     return f"define {linkage} preserve_nonecc {result} {symbol}({params}) {attributes} {{"
 
 

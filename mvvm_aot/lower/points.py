@@ -11,6 +11,7 @@ no frame at all. Its operand is the memory itself, so that no register is set to
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mvvm_aot.plan import ENTRY, Point, bits_of
@@ -115,12 +116,43 @@ def poll(fn: FunctionLowering, point: Point, in_registers: list[int], params: in
     ``in_registers``: live locals that have values; other live locals are at home. The top
     ``params`` operands (a loop's parameters) have values, those below are at home.
     """
+    let_escape(fn)
+    positions = range(len(fn.stack) - params, len(fn.stack))
+    call = f"call preserve_nonecc void @mvvm_leave() {ir.LEAVE}"
+    call_aside(fn, _flag(fn), point, in_registers, positions, call)
+
+
+def call_aside(
+    fn: FunctionLowering,
+    test: str,
+    point: Point,
+    in_registers: list[int],
+    positions: Iterable[int],
+    call: str,
+) -> tuple[str, str, str]:
+    """Make a point's call if an i1 is true, else go on with everything where it is.
+
+    ``in_registers`` and ``positions``: live locals, and operands, that have values; the others are
+    at home. Returns the call's result, and the blocks before and behind it that meet here.
+    """
+    leave, go = fn.new_label(), fn.new_label()
+    fn.lines.append(f"  br i1 {test}, label %{leave}, label %{go}{ir.UNLIKELY}")
     before = fn.block
-    leave, go = test_flag(fn)
+    operands = [(k, LLVM_TYPES[point.operands[k]]) for k in positions]
+
     fn.start_block(leave)
-    leave_and_enter(fn, point, params)
+    if not fn.escaped:
+        fn.lines.append(ir.ESCAPE)
+    store_locals(fn, point.live & fn.dirty)
+    for k, llvm in operands:
+        store_operand(fn, k, llvm, fn.stack[k])
+    call, result = f"{call} {bundle(fn, point.offset)}", ""
+    if call.startswith("call preserve_nonecc void"):
+        fn.lines.append(f"  {call}")
+    else:
+        result = fn.emit(call)
     loaded = [fn.emit(load_local(fn, index)) for index in in_registers]
-    loaded_params = load_params(fn, point, params)
+    loaded_operands = [load_operand(fn, k, llvm) for k, llvm in operands]
     fn.lines.append(f"  br label %{go}")
 
     fn.start_block(go)
@@ -128,25 +160,25 @@ def poll(fn: FunctionLowering, point: Point, in_registers: list[int], params: in
         old = fn.vals[index]
         phi = f"phi {fn.types[index]} [ {old}, %{before} ], [ {new}, %{leave} ]"
         fn.vals[index] = fn.emit(phi)
-    first = len(fn.stack) - params
-    types = fn.llvm_types(point.operands[first:])
-    for k, (llvm, new) in enumerate(zip(types, loaded_params, strict=True)):
-        old = fn.stack[first + k]
-        fn.stack[first + k] = fn.emit(f"phi {llvm} [ {old}, %{before} ], [ {new}, %{leave} ]")
+    for (k, llvm), new in zip(operands, loaded_operands, strict=True):
+        old = fn.stack[k]
+        fn.stack[k] = fn.emit(f"phi {llvm} [ {old}, %{before} ], [ {new}, %{leave} ]")
+    return result, before, leave
 
 
-def test_flag(fn: FunctionLowering, go: str | None = None) -> tuple[str, str]:
-    """Emit the branch of a poll: if the flag is set to a new label, else to ``go``.
-
-    Returns both labels; without one given, ``go`` is a new one.
-    """
-    let_escape(fn)
+def _flag(fn: FunctionLowering) -> str:
+    """Emit the test of the flag; return an i1."""
     # Of an atomic load x86-64's code generator makes an instruction of its own.
     flag = fn.emit(f"load volatile i32, ptr @mvvm_flag, align 4{ir.CONTEXT}")
-    test = fn.emit(f"icmp ne i32 {flag}, 0")
-    leave, go = fn.new_label(), go or fn.new_label()
+    return fn.emit(f"icmp ne i32 {flag}, 0")
+
+
+def test_flag(fn: FunctionLowering, go: str) -> str:
+    """Emit the branch of a poll: if the flag is set to a new label, which is returned, else on."""
+    let_escape(fn)
+    test, leave = _flag(fn), fn.new_label()
     fn.lines.append(f"  br i1 {test}, label %{leave}, label %{go}{ir.UNLIKELY}")
-    return leave, go
+    return leave
 
 
 def leave_and_enter(fn: FunctionLowering, point: Point, params: int) -> None:

@@ -128,6 +128,8 @@ PROGRAMS: Final[tuple[Program, ...]] = (
     _wat("extremes"),
     _wat("loop_shapes", sampled=True),
     _wat("counted"),
+    _wat("attempts", sampled=True, status=TRAPPED, trap="out of bounds memory access"),
+    _wat("rare", sampled=True),
     _wat("globals"),
     _wat("grow"),
     _wat("bulk", status=TRAPPED, trap="out of bounds memory access"),

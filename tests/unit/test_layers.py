@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 STAGES = {
     "plan",
     "limits",
+    "attempts",
+    "unroll",
     "loops",
     "counted",
     "staying",
