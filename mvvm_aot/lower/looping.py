@@ -120,12 +120,15 @@ def _merged(fn: FunctionLowering, flow: LoopFlow) -> int:
     """Choose the locals that get phi nodes; those that do not, but are live, are sent home.
 
     What a loop with points does not name, but is not at home, is stored before it only if calls
-    inside would have it stored there anyway.
+    inside would have it stored there anyway, or calls in the loop around it.
     """
     if not flow.has_points:
         return flow.live & flow.sets
     if flow.has_calls:
         return flow.live & flow.uses & ~flow.homed
+    around = [frame.flow for frame in fn.frames[:-1] if frame.flow is not None]
+    if around and around[-1].has_calls:
+        return flow.live & flow.uses
     return flow.live & (flow.uses | fn.dirty)
 
 

@@ -86,7 +86,7 @@ class Mover:
         numbers: Iterable[int] = range(1, leaves + 1)
         if self.program.sampled:
             evenly = {1 + index * (leaves - 1) // SAMPLE for index in range(SAMPLE)}
-            numbers = sorted(evenly | set(range(leaves - SAMPLE + 1, leaves + 1)))
+            numbers = sorted(evenly | set(range(max(1, leaves - SAMPLE + 1), leaves + 1)))
         else:
             assert 0 < leaves <= MOST_POINTS, f"{leaves} points"
         if self.program.sampled or self.program.data_dir:

@@ -2,7 +2,7 @@
  * spills 16 to 64 byte registers here and may realign its frame. */
 #include "out.h"
 
-enum { COUNT = 1000 };
+enum { COUNT = 20000 }; /* several chunks of a strip-mined loop */
 static float left[COUNT], right[COUNT];
 static double wide[COUNT];
 static int counts[COUNT];
