@@ -15,7 +15,7 @@ In other loops the poll comes first, so that no cycle of calls can avoid it (pla
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mvvm_aot.plan import bits_of
 from mvvm_aot.staying import staying_loads
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from mvvm_aot.plan import Point
 
     from .function import FunctionLowering
+
+MANY: Final = 8  # locals that a leave stores though its loop does not name them
 
 
 def lower_loop(fn: FunctionLowering, imm: Any) -> int:
@@ -120,14 +122,15 @@ def _merged(fn: FunctionLowering, flow: LoopFlow) -> int:
     """Choose the locals that get phi nodes; those that do not, but are live, are sent home.
 
     What a loop with points does not name, but is not at home, is stored before it only if calls
-    inside would have it stored there anyway, or calls in the loop around it.
+    inside would have it stored there anyway, or if it is much and calls in the loop around would.
     """
     if not flow.has_points:
         return flow.live & flow.sets
     if flow.has_calls:
         return flow.live & flow.uses & ~flow.homed
     around = [frame.flow for frame in fn.frames[:-1] if frame.flow is not None]
-    if around and around[-1].has_calls:
+    passing = flow.live & fn.dirty & ~flow.uses
+    if around and around[-1].has_calls and passing.bit_count() > MANY:
         return flow.live & flow.uses
     return flow.live & (flow.uses | fn.dirty)
 
