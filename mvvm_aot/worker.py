@@ -15,7 +15,6 @@ import functools
 import gc
 import os
 import pickle
-import resource
 import select
 import signal
 import struct
@@ -65,8 +64,13 @@ JOBS: Final[dict[str, Callable[..., Any]]] = {
 
 
 def peak_memory() -> int:
-    """Return the most memory that this process has had, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Return the most memory that this program has had, in bytes.
+
+    ``getrusage`` would count what the process had before it became this program.
+    """
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        peak = next(line for line in file if line.startswith("VmHWM:"))
+    return int(peak.split()[1]) * 1024
 
 
 def read_exactly(file: int, size: int) -> bytes:
