@@ -56,7 +56,7 @@ _MIRRORED: Final = {"ne": "ne"} | {
 }
 _CALLS: Final = (_BY["call"], _BY["call_indirect"])
 # What takes longer than an instruction should: never in a bounded loop.
-_LONG: Final = tuple(
+LONG: Final = tuple(
     _BY[text]
     for text in (
         "call", "call_indirect", "memory.copy", "memory.fill", "memory.init", "memory.grow",
@@ -115,7 +115,7 @@ def bounded_loops(vf: ValidatedFunction, loops: Set[int]) -> frozenset[int]:
     if not loops:
         return frozenset()
     instrs = vf.instrs
-    long = {index for index, instr in enumerate(instrs) if instr[1] in _LONG}
+    long = {index for index, instr in enumerate(instrs) if instr[1] in LONG}
     work: dict[int, int] = {}  # of each bounded loop
     for loop in sorted(loops, reverse=True):  # inner ones first
         strip = match_loop(vf, loop, frozenset(loops - work.keys()), long)

@@ -68,9 +68,7 @@ class FunctionPlan:
     counted: Mapping[int, Counted] = field(default_factory=dict)  # by index of the ``loop``
     copies: Mapping[int, int] = field(default_factory=dict)  # unroll.py: by index of the ``loop``
     tried: bool = False  # calls try it without points first (attempts.py)
-    tries: Mapping[int, int] = field(
-        default_factory=dict
-    )  # of an attempt: by index of the ``loop``
+    tries: Mapping[int, int] = field(default_factory=dict)  # of an attempt: by index of ``loop``
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +146,10 @@ def plan_points(
         if can_be_tried(vf, scans[vf.func_index], polls[vf.func_index])
     }
 
+    called_as_points = suspendable - tried
+
     def is_point(func_index: int | None) -> bool:
-        return migration and (func_index is None or func_index in suspendable - tried)
+        return migration and (func_index is None or func_index in called_as_points)
 
     functions: dict[int, FunctionPlan] = {}
     for vf in vm.functions:

@@ -12,20 +12,16 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from typing import Final
 
+from .loops import LONG
 from .wasmparser.opcodes import BY_TEXT
 from .wasmparser.validated import ValidatedFunction
 
 COPIES: Final = 4  # of a loop, at most
 MAX_SIZE: Final = 80  # WebAssembly instructions of all copies together
 
-_LONG: Final = frozenset(
-    BY_TEXT[text]
-    for text in (
-        "loop", "call", "call_indirect", "return_call", "return_call_indirect", "memory.copy",
-        "memory.fill", "memory.init", "memory.grow", "table.copy", "table.fill", "table.init",
-        "table.grow",
-    )
-)  # fmt: skip
+_ONCE: Final = frozenset(LONG) | {
+    BY_TEXT[text] for text in ("loop", "return_call", "return_call_indirect")
+}
 
 
 def find_copies(
@@ -41,6 +37,6 @@ def find_copies(
         copies = min(COPIES, MAX_SIZE // (end - loop))
         if copies < 2 or loop in strips:
             continue
-        if all(vf.instrs[index][1] not in _LONG for index in range(loop + 1, end)):
+        if all(vf.instrs[index][1] not in _ONCE for index in range(loop + 1, end)):
             found[loop] = copies
     return found

@@ -12,7 +12,7 @@ no frame at all. Its operand is the memory itself, so that no register is set to
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mvvm_aot.plan import ENTRY, Point, bits_of
 from mvvm_aot.wasmparser.types import ResultType
@@ -22,6 +22,8 @@ from .names import LLVM_TYPES
 
 if TYPE_CHECKING:
     from .function import FunctionLowering
+
+_LEAVE: Final = f"call preserve_nonecc void @mvvm_leave() {ir.LEAVE}"
 
 
 def define_homes(fn: FunctionLowering) -> None:
@@ -118,8 +120,7 @@ def poll(fn: FunctionLowering, point: Point, in_registers: list[int], params: in
     """
     let_escape(fn)
     positions = range(len(fn.stack) - params, len(fn.stack))
-    call = f"call preserve_nonecc void @mvvm_leave() {ir.LEAVE}"
-    call_aside(fn, _flag(fn), point, in_registers, positions, call)
+    call_aside(fn, _flag(fn), point, in_registers, positions, _LEAVE)
 
 
 def call_aside(
@@ -187,9 +188,7 @@ def leave_and_enter(fn: FunctionLowering, point: Point, params: int) -> None:
     first = len(fn.stack) - params
     for k, llvm in enumerate(fn.llvm_types(point.operands[first:])):
         store_operand(fn, first + k, llvm, fn.stack[first + k])
-    fn.lines.append(
-        f"  call preserve_nonecc void @mvvm_leave() {ir.LEAVE} {bundle(fn, point.offset)}"
-    )
+    fn.lines.append(f"  {_LEAVE} {bundle(fn, point.offset)}")
 
 
 def load_params(fn: FunctionLowering, point: Point, params: int) -> list[str]:

@@ -14,21 +14,23 @@ STEPS = (1, 4, -1, -3, 7, 4096)
 CHUNK = 4096
 
 
+def _counting(step: int, comparison: str) -> str:
+    """Return a function that counts $x up to $end; it returns iterations and a checksum."""
+    return f"""(func (param $x i32) (param $end i32) (param $limit i32) (result i32 i32)
+      (local $n i32) (local $sum i32)
+      (block (loop
+        (local.set $n (i32.add (local.get $n) (i32.const 1)))
+        (br_if 1 (i32.ge_u (local.get $n) (local.get $limit)))
+        (local.set $sum (i32.add (i32.rotl (local.get $sum) (i32.const 1)) (local.get $x)))
+        (br_if 0 (i32.{comparison} (local.tee $x (i32.add (local.get $x) (i32.const {step})))
+          (local.get $end)))))
+      (local.get $n) (local.get $sum))"""
+
+
 @cache
 def program() -> Program:
-    """One function per step: counts $x up to $end; returns iterations and a checksum."""
-    funcs = "".join(
-        f"""(func (param $x i32) (param $end i32) (param $limit i32) (result i32 i32)
-          (local $n i32) (local $sum i32)
-          (block (loop
-            (local.set $n (i32.add (local.get $n) (i32.const 1)))
-            (br_if 1 (i32.ge_u (local.get $n) (local.get $limit)))
-            (local.set $sum (i32.add (i32.rotl (local.get $sum) (i32.const 1)) (local.get $x)))
-            (br_if 0 (i32.ne (local.tee $x (i32.add (local.get $x) (i32.const {step})))
-              (local.get $end)))))
-          (local.get $n) (local.get $sum))"""
-        for step in STEPS
-    )
+    """One function per step."""
+    funcs = "".join(_counting(step, "ne") for step in STEPS)
     return Program(f"(module {funcs})")
 
 
@@ -79,19 +81,9 @@ COMPARISONS = {
 
 @cache
 def comparing() -> Program:
-    """One function per comparison and step, as above."""
+    """One function per comparison and step."""
     funcs = "".join(
-        f"""(func (param $x i32) (param $end i32) (param $limit i32) (result i32 i32)
-          (local $n i32) (local $sum i32)
-          (block (loop
-            (local.set $n (i32.add (local.get $n) (i32.const 1)))
-            (br_if 1 (i32.ge_u (local.get $n) (local.get $limit)))
-            (local.set $sum (i32.add (i32.rotl (local.get $sum) (i32.const 1)) (local.get $x)))
-            (br_if 0 (i32.{comparison} (local.tee $x (i32.add (local.get $x) (i32.const {step})))
-              (local.get $end)))))
-          (local.get $n) (local.get $sum))"""
-        for comparison, steps in COMPARISONS.items()
-        for step in steps
+        _counting(step, comparison) for comparison, steps in COMPARISONS.items() for step in steps
     )
     return Program(f"(module {funcs})")
 
