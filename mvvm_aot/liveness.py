@@ -18,9 +18,9 @@ from typing import Any, Final
 from .wasmparser.opcodes import BY_TEXT, OPS
 from .wasmparser.validated import ValidatedFunction
 
-# Kinds of events; _SEGMENT stands for straight-line code.
+# Kinds of events; SEGMENT stands for straight-line code.
 (
-    _SEGMENT,  # (_SEGMENT, reads, ~writes)
+    SEGMENT,  # (SEGMENT, reads, ~writes)
     BLOCK,  # (BLOCK, index)
     LOOP,  # (LOOP, index)
     IF,  # (IF, index, has else)
@@ -122,6 +122,16 @@ class _Frame:
         self.calls: set[tuple[int, bool]] = set()  # outside of inner loops, as Scan.unlooped
 
 
+def bits_of(mask: int) -> list[int]:
+    """Return the numbers of the bits that are set, ascending."""
+    found = []
+    while mask:
+        low = mask & -mask
+        found.append(low.bit_length() - 1)
+        mask ^= low
+    return found
+
+
 def scan_function(vf: ValidatedFunction) -> Scan:
     """Walk a function's reachable instructions once, in order."""
     return _Scanner(vf).run()
@@ -181,7 +191,7 @@ class _Scanner:
         )
 
     def _segment(self, reads: int, writes: int) -> None:
-        self.events.append((_SEGMENT, reads, ~writes))
+        self.events.append((SEGMENT, reads, ~writes))
         frame = self.frames[-1]
         frame.uses |= reads | writes
         frame.sets |= writes
@@ -313,7 +323,7 @@ def _pass(scan: Scan, flow: FunctionFlow, frozen: bool) -> tuple[int, bool]:
     elses: list[int] = []
     for event in reversed(scan.events):
         kind = event[0]
-        if kind == _SEGMENT:
+        if kind == SEGMENT:
             live = event[1] | (live & event[2])
         elif kind == BR_IF:
             live |= labels[-1 - event[1]]
@@ -365,7 +375,7 @@ def _mark_points(
     uses: list[dict[int, int]] = [{}]  # of each open loop: local, as a bit -> pieces of code
     for event in scan.events:
         kind = event[0]
-        if kind == _SEGMENT:
+        if kind == SEGMENT:
             found = uses[-1]
             named = event[1] | ~event[2]
             while named:

@@ -14,13 +14,15 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from . import abi
 from .attempts import can_be_tried
 from .counted import Counted, count_loop
 from .limits import Limits
-from .liveness import FunctionFlow, Scan, analyze_function, scan_function
+from .liveness import FunctionFlow, Scan, analyze_function, bits_of, scan_function
 from .loops import Strip, bounded_loops, find_strips
+from .through import written_through
 from .unroll import find_copies
 from .wasmparser.module import ExternKind, Module
 from .wasmparser.opcodes import BY_TEXT
@@ -28,6 +30,8 @@ from .wasmparser.types import FuncType, ResultType, ValType
 from .wasmparser.validated import ValidatedFunction, ValidatedModule
 
 ENTRY = -1  # stands for an instruction index: the poll before the first instruction
+
+CROWDED: Final = 64  # more points make a function one where the code that each takes matters
 
 _LOOP, _CALL, _REF_FUNC = BY_TEXT["loop"], BY_TEXT["call"], BY_TEXT["ref.func"]
 
@@ -67,6 +71,8 @@ class FunctionPlan:
     bounded: frozenset[int] = frozenset()  # loops that need no poll
     counted: Mapping[int, Counted] = field(default_factory=dict)  # by index of the ``loop``
     copies: Mapping[int, int] = field(default_factory=dict)  # unroll.py: by index of the ``loop``
+    through: int = 0  # bit set of locals that are stored wherever they are set (through.py)
+    crowded: bool = False  # with so many points that the code of each matters
     tried: bool = False  # calls try it without points first (attempts.py)
     tries: Mapping[int, int] = field(default_factory=dict)  # of an attempt: by index of ``loop``
 
@@ -162,7 +168,7 @@ def plan_points(
         limits.check_plan(vf, scan, flow, points.values())
         function = _with_homes(vf, points, flow, scan, bounded[vf.func_index], polled_loops)
         if vf.func_index in tried:
-            function = replace(function, tried=True, copies={})
+            function = replace(function, tried=True, copies={}, through=0)
         functions[vf.func_index] = function
         limits.check_homes(vf, function.num_homes)
     return PointPlan(migration, functions, suspendable)
@@ -347,6 +353,7 @@ def _with_homes(
         operand_slots.append(slot)
         next_slot = slot + width
     homes = max(next_slot, 1) if points else 0
+    crowded = len(points) > CROWDED
     strips = find_strips(vf, flow.loops, points or flow.after_call)
     counted = {
         index: found
@@ -366,18 +373,10 @@ def _with_homes(
         strips,
         bounded,
         counted,
-        find_copies(vf, polls, strips.keys() | counted.keys()),
+        {} if crowded else find_copies(vf, polls, strips.keys() | counted.keys()),
+        written_through(scan, flow.entry, polls) if points else 0,
+        crowded,
     )
-
-
-def bits_of(mask: int) -> list[int]:
-    """Return the numbers of the bits that are set, ascending."""
-    found = []
-    while mask:
-        low = mask & -mask
-        found.append(low.bit_length() - 1)
-        mask ^= low
-    return found
 
 
 # -- What the frame table is made of ---------------------------------------------------------

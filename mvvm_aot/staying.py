@@ -28,8 +28,8 @@ from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from .liveness import bits_of
 from .loops import Strip
-from .plan import bits_of
 from .wasmparser.opcodes import BY_TEXT, Op
 from .wasmparser.types import ValType
 from .wasmparser.validated import ValidatedFunction

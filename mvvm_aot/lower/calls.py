@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from mvvm_aot.abi import STRUCTS
-from mvvm_aot.plan import Point, bits_of, split_params
+from mvvm_aot.liveness import bits_of
+from mvvm_aot.plan import Point, split_params
 from mvvm_aot.wasmparser.opcodes import BY_TEXT, Op
 from mvvm_aot.wasmparser.types import FuncType
 

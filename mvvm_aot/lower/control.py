@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from mvvm_aot.plan import bits_of
+from mvvm_aot.liveness import bits_of
 from mvvm_aot.wasmparser.opcodes import BY_TEXT, Op
 
 from . import points

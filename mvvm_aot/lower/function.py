@@ -279,13 +279,15 @@ class FunctionLowering:
             self.vals[index] = load_spilled(self, self.types[index], index)
         for index in range(len(params), len(self.vals)):
             self.vals[index] = ZEROS[self.types[index]]
-        self.dirty = (1 << len(self.vals)) - 1
+        points.store_locals(self, self.plan.through & self.plan.flow.entry)
+        self.dirty = (1 << len(self.vals)) - 1 & ~self.plan.through
 
     def _body(self) -> None:
         """Lower all instructions that can be reached."""
         instrs = self.vf.instrs
         shapes = SHAPES
         stack, vals, lines = self.stack, self.vals, self.lines
+        through = self.plan.through
         push, pop, line = stack.append, stack.pop, lines.append
         index = 0
         count = len(instrs)
@@ -308,9 +310,13 @@ class FunctionLowering:
             elif shape == _SET:
                 vals[imm] = pop()
                 self.dirty |= 1 << imm
+                if through >> imm & 1:
+                    self._write_through(imm)
             elif shape == _TEE:
                 vals[imm] = stack[-1]
                 self.dirty |= 1 << imm
+                if through >> imm & 1:
+                    self._write_through(imm)
             elif shape == _COMPARE:
                 b = pop()
                 self.push_bool(f"{row}{pop()}, {b}")
@@ -335,6 +341,11 @@ class FunctionLowering:
                     self._hide(stack)
             else:
                 self._other(op, imm)
+
+    def _write_through(self, index: int) -> None:
+        """Store a local that has been set; then it is at home."""
+        points.store_locals(self, 1 << index)
+        self.dirty &= ~(1 << index)
 
     def _hide(self, stack: list[Any]) -> None:
         """Hide from LLVM where the v128 on top of the stack comes from, in careful code.

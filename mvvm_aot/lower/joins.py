@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from itertools import compress, count
 from operator import ne
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from mvvm_aot.liveness import bits_of
 
 from . import ir
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from .strips import Chunk
 
 BLOCK, LOOP, IF, FUNCTION = "block", "loop", "if", "function"
+
+MANY: Final = 4  # locals that are at home on some of the edges to a join, in a crowded function
 
 
 class Edge:
@@ -110,15 +114,25 @@ def open_block(fn: FunctionLowering, kind: str, imm: Any) -> Frame:
 def load_on_edge(fn: FunctionLowering, edge: Edge, llvm: str, slot: int) -> str:
     """Load a home slot right before an edge's branch, which has been written long ago."""
     name = f"%e{fn.new_label()}"
-    pointer = "%homes"
+    _insert(fn, edge, slot, f"{name} = {fn.names.load_home} {llvm}, ptr ", f"{name}p")
+    return name
+
+
+def store_on_edge(fn: FunctionLowering, edge: Edge, llvm: str, slot: int, value: str) -> None:
+    """Store to a home slot right before an edge's branch."""
+    _insert(fn, edge, slot, f"store {llvm} {value}, ptr ", f"%e{fn.new_label()}p")
+
+
+def _insert(fn: FunctionLowering, edge: Edge, slot: int, access: str, pointer: str) -> None:
+    """Put an access to a home slot before an edge's branch; ``pointer``: a name for its address."""
     text = ""
     if slot:
-        pointer = f"{name}p"
         text = f"  {pointer} = getelementptr i8, ptr %homes, i64 {8 * slot}\n"
-    text += f"  {name} = {fn.names.load_home} {llvm}, ptr {pointer}, align 8{ir.HOME}"
+    else:
+        pointer = "%homes"
+    text += f"  {access}{pointer}, align 8{ir.HOME}"
     before = fn.lines[edge.line]
     fn.lines[edge.line] = f"{before}\n{text}" if before else text
-    return name
 
 
 def phi_of(llvm: str, edges: list[Edge], values: list[str]) -> str:
@@ -185,22 +199,34 @@ def _join_locals(fn: FunctionLowering, edges: list[Edge], live: int) -> None:
     others = [edge.vals for edge in edges[1:] if edge.vals is not first]
     if not others:
         return
-    vals = fn.vals
     differing: set[int] = set()
     for other in others:
         if other != first:
             differing.update(compress(count(), map(ne, first, other)))
-    for index in sorted(differing):
-        if not live >> index & 1:
+    chosen = sorted(index for index in differing if live >> index & 1)
+    mixed = {index for index in chosen if any(edge.vals[index] is None for edge in edges)}
+    if fn.plan.crowded and len(mixed & set(bits_of(dirty))) > MANY:
+        for index in sorted(mixed):
+            _send_home(fn, edges, index)
+    slots = fn.plan.local_slots
+    for index in chosen:
+        if index in mixed and not fn.dirty >> index & 1:
+            fn.vals[index] = None
             continue
-        if not dirty >> index & 1:
-            vals[index] = None
-            continue
-        slots = fn.plan.local_slots
         values = [
             load_on_edge(fn, edge, fn.types[index], slots[index])
             if (found := edge.vals[index]) is None
             else found
             for edge in edges
         ]
-        vals[index] = fn.emit(phi_of(fn.types[index], edges, values))
+        fn.vals[index] = fn.emit(phi_of(fn.types[index], edges, values))
+
+
+def _send_home(fn: FunctionLowering, edges: list[Edge], index: int) -> None:
+    """Have a local at home behind a join: store it on the edges where it is not."""
+    fn.dirty &= ~(1 << index)
+    for edge in edges:
+        if edge.dirty >> index & 1:
+            value = edge.vals[index]
+            assert value is not None  # or it would be at home
+            store_on_edge(fn, edge, fn.types[index], fn.plan.local_slots[index], value)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from mvvm_aot.plan import bits_of
+from mvvm_aot.liveness import bits_of
 from mvvm_aot.staying import staying_loads
 
 from . import ir, points
@@ -63,7 +63,7 @@ def lower_loop(fn: FunctionLowering, imm: Any) -> int:
     frame.header = _open_header(fn, frame, label, chosen, values)
     if fn.index in fn.plan.tries:
         frame.count = fn.new()
-    fn.dirty |= flow.live & flow.sets & ~flow.homed
+    fn.dirty |= flow.live & flow.sets & ~flow.homed & ~fn.plan.through
     if point is not None and not latch:
         points.poll(fn, point, chosen, len(frame.params))
     _open_chunk(fn, frame, flow, chosen, values)
@@ -122,15 +122,14 @@ def _merged(fn: FunctionLowering, flow: LoopFlow) -> int:
     """Choose the locals that get phi nodes; those that do not, but are live, are sent home.
 
     What a loop with points does not name, but is not at home, is stored before it only if calls
-    inside would have it stored there anyway, or if it is much and calls in the loop around would.
+    inside would have it stored there anyway, or if it is much.
     """
     if not flow.has_points:
         return flow.live & flow.sets
     if flow.has_calls:
         return flow.live & flow.uses & ~flow.homed
-    around = [frame.flow for frame in fn.frames[:-1] if frame.flow is not None]
     passing = flow.live & fn.dirty & ~flow.uses
-    if around and around[-1].has_calls and passing.bit_count() > MANY:
+    if passing.bit_count() > MANY:
         return flow.live & flow.uses
     return flow.live & (flow.uses | fn.dirty)
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from mvvm_aot.plan import ENTRY, Point, bits_of
+from mvvm_aot.liveness import bits_of
+from mvvm_aot.plan import ENTRY, Point
 from mvvm_aot.wasmparser.types import ResultType
 
 from . import ir

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mvvm_aot.liveness import bits_of
 from mvvm_aot.loops import CHUNK, Strip
-from mvvm_aot.plan import bits_of
 
 if TYPE_CHECKING:
     from .function import FunctionLowering

@@ -6,9 +6,9 @@ import pytest
 import wasmtime
 
 from mvvm_aot.attempts import TRIES, attempt_plan
-from mvvm_aot.liveness import RARE
+from mvvm_aot.liveness import RARE, bits_of
 from mvvm_aot.lower import Scope, lower_module
-from mvvm_aot.plan import FunctionPlan, bits_of, plan_points
+from mvvm_aot.plan import FunctionPlan, plan_points
 from mvvm_aot.proof import anchor
 from mvvm_aot.unroll import COPIES
 from mvvm_aot.wasmparser.binary import decode_module
