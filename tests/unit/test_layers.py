@@ -14,6 +14,7 @@ STAGES = {
     "plan",
     "limits",
     "attempts",
+    "through",
     "unroll",
     "loops",
     "counted",
