@@ -111,6 +111,7 @@ PROGRAMS: Final[tuple[Program, ...]] = (
     _c("interpreter-O0", source="interpreter.c", level="-O0"),
     _c("trees"),
     _c("heap"),
+    _c("crowded", sampled=True),
     _c("numbers"),
     _trap("division", "integer divide by zero"),
     _trap("overflow", "integer overflow"),
