@@ -122,14 +122,16 @@ def _merged(fn: FunctionLowering, flow: LoopFlow) -> int:
     """Choose the locals that get phi nodes; those that do not, but are live, are sent home.
 
     What a loop with points does not name, but is not at home, is stored before it only if calls
-    inside would have it stored there anyway, or if it is much.
+    inside would have it stored there anyway, or if it is much and calls in the loop around would,
+    or the function is crowded.
     """
     if not flow.has_points:
         return flow.live & flow.sets
     if flow.has_calls:
         return flow.live & flow.uses & ~flow.homed
-    passing = flow.live & fn.dirty & ~flow.uses
-    if passing.bit_count() > MANY:
+    around = [frame.flow for frame in fn.frames[:-1] if frame.flow is not None]
+    stored = fn.plan.crowded or (bool(around) and around[-1].has_calls)
+    if stored and (flow.live & fn.dirty & ~flow.uses).bit_count() > MANY:
         return flow.live & flow.uses
     return flow.live & (flow.uses | fn.dirty)
 
