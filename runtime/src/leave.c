@@ -15,12 +15,27 @@
 #include "checkpoint.h"
 #include "options.h"
 
+enum mvvm_phase mvvm_phase = MVVM_PHASE_EMBEDDED;
+
 /* The outermost frame tells whether `_start` is still to be called: not when both are one function.
  */
 static bool start_is_ambiguous(const struct mvvm_module *module)
 {
     const struct mvvm_export *start = mvvm_find_export(module->context->instance, "_start");
     return start != NULL && start->kind == MVVM_EXTERN_FUNC && start->index == module->start_func;
+}
+
+/* Why the outermost frame would mislead a resume, or NULL: a tail call gives a frame's place away. */
+static const char *misleading_frame(const struct mvvm_module *module,
+                                    const struct mvvm_frames *frames)
+{
+    if (mvvm_phase == MVVM_PHASE_EMBEDDED || frames->count == 0)
+        return NULL;
+    const bool starting = frames->frames[0].func_index == module->start_func;
+    if (starting == (mvvm_phase == MVVM_PHASE_START_FUNC))
+        return NULL;
+    return starting ? "_start has left its place to the module's start function (a tail call)"
+                    : "the module's start function has left its place to another (a tail call)";
 }
 
 const char *mvvm_checkpoint_write(const char *path, const char *reason, bool skip_innermost)
@@ -36,6 +51,8 @@ const char *mvvm_checkpoint_write(const char *path, const char *reason, bool ski
     mvvm_settle();
     struct mvvm_frames frames = {0};
     const char *message = mvvm_lift(&frames, &mvvm_last_frame, skip_innermost);
+    if (message == NULL)
+        message = misleading_frame(mvvm_modules[0], &frames);
     if (message == NULL)
         message = mvvm_snapshot_write(mvvm_modules[0]->context->instance, &frames, path, reason);
     mvvm_frames_free(&frames);

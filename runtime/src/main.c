@@ -33,6 +33,7 @@ static uint32_t find_start(const struct mvvm_instance *instance)
 
 _Noreturn static void run_start(struct mvvm_instance *instance, uint32_t start)
 {
+    mvvm_phase = MVVM_PHASE_START;
     mvvm_test_entered();
     const int code = mvvm_invoke(instance, start, NULL, NULL);
     if (code != 0)
@@ -54,6 +55,7 @@ _Noreturn static void run(const struct mvvm_module *module, int argc, char **arg
     const char *message = mvvm_wasi_init(argc, argv, envp, mvvm_options.dirs);
     if (message != NULL)
         mvvm_fatal(MVVM_EXIT_SYSTEM, "%s", message);
+    mvvm_phase = MVVM_PHASE_START_FUNC;
     struct mvvm_instance *instance = mvvm_instantiate(module, mvvm_resolve_host, NULL, &failure);
     if (instance == NULL)
         end_with_failure(&failure);
@@ -62,6 +64,15 @@ _Noreturn static void run(const struct mvvm_module *module, int argc, char **arg
         mvvm_fatal(MVVM_EXIT_BAD_MODULE, "%s: no exported function _start of type () -> ()",
                    module->name);
     run_start(instance, start);
+}
+
+/* Whether a snapshot's outermost frame can be `_start`'s, the start function's, or one that either
+ * has left its place to. */
+static bool is_outermost(const struct mvvm_instance *instance, uint32_t func_index, uint32_t start)
+{
+    const struct mvvm_module *module = instance->module;
+    return func_index == start || func_index == module->start_func ||
+           (module->has_tail_calls && mvvm_func_type(instance, func_index)->result_count == 0);
 }
 
 /* Runs in a fresh entry, with mvvm_last_frame at the frames that were written. */
@@ -98,18 +109,19 @@ _Noreturn static void restore(const struct mvvm_module *module)
     const uint32_t outermost = frames.count > 0 ? frames.frames[0].func_index : UINT32_MAX;
     size_t needed = 0;
     message = mvvm_check_frames(instance, &frames, &needed);
-    if (message == NULL &&
-        (start == UINT32_MAX || (outermost != start && outermost != module->start_func)))
+    if (message == NULL && (start == UINT32_MAX || !is_outermost(instance, outermost, start)))
         message = "the outermost frame is not _start";
     if (message != NULL) {
         mvvm_settle();
         mvvm_fatal(MVVM_EXIT_BAD_SNAPSHOT, "%s: %s", mvvm_options.restore_path, message);
     }
     create_stack(needed + mvvm_options.stack_size);
+    const bool starting = outermost == module->start_func && outermost != start;
+    mvvm_phase = starting ? MVVM_PHASE_START_FUNC : MVVM_PHASE_START;
     const int code = mvvm_enter_frames(instance, &frames, resume_entry, NULL);
     if (code != 0)
         end_with_trap(code);
-    if (outermost != start)
+    if (starting)
         run_start(instance, start);
     mvvm_exit(0);
 }

@@ -46,4 +46,12 @@
     (local.set 2)
     (f64.store offset=1032 (i32.const 0) (local.get 2))
     (i32.store offset=1040 (i32.const 0) (local.get 1))
-    (i64.store offset=1048 (i32.const 0) (local.get 0))))
+    (i64.store offset=1048 (i32.const 0) (local.get 0))
+    (return_call $finish (i32.const 9) (local.get 0)))
+
+  ;; The outermost frame from then on is not _start's.
+  (func $finish (param $n i32) (param $sum i64)
+    (loop $again
+      (local.set $sum (i64.add (local.get $sum) (call $plain (i32.mul (local.get $n) (i32.const 77)))))
+      (i64.store offset=1056 (i32.const 0) (local.get $sum))
+      (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))
