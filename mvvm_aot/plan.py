@@ -22,7 +22,7 @@ from .counted import Counted, count_loop
 from .limits import Limits
 from .liveness import FunctionFlow, Scan, analyze_function, bits_of, scan_function
 from .loops import Strip, bounded_loops, find_strips
-from .through import written_through
+from .through import FEW, written_through
 from .unroll import find_copies
 from .wasmparser.module import ExternKind, Module
 from .wasmparser.opcodes import BY_TEXT
@@ -374,7 +374,7 @@ def _with_homes(
         bounded,
         counted,
         {} if crowded else find_copies(vf, polls, strips.keys() | counted.keys()),
-        written_through(scan, flow.entry, polls) if points else 0,
+        written_through(scan, flow.entry, polls) if len(points) > FEW else 0,
         crowded,
     )
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from .liveness import BLOCK, END, IF, LOOP, SEGMENT, Scan, bits_of
 
+FEW: Final = 32  # points of a function that is small anyway: there the stores would cost time only
 HOT: Final = 4  # what a place in a loop without calls counts for, more than one outside of it
 
 

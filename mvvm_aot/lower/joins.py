@@ -9,8 +9,6 @@ from itertools import compress, count
 from operator import ne
 from typing import TYPE_CHECKING, Any, Final
 
-from mvvm_aot.liveness import bits_of
-
 from . import ir
 
 if TYPE_CHECKING:
@@ -205,7 +203,7 @@ def _join_locals(fn: FunctionLowering, edges: list[Edge], live: int) -> None:
             differing.update(compress(count(), map(ne, first, other)))
     chosen = sorted(index for index in differing if live >> index & 1)
     mixed = {index for index in chosen if any(edge.vals[index] is None for edge in edges)}
-    if fn.plan.crowded and len(mixed & set(bits_of(dirty))) > MANY:
+    if fn.plan.crowded and sum(dirty >> index & 1 for index in mixed) > MANY:
         for index in sorted(mixed):
             _send_home(fn, edges, index)
     slots = fn.plan.local_slots

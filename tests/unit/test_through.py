@@ -12,7 +12,7 @@ from mvvm_aot.liveness import bits_of
 from mvvm_aot.lower import lower_module
 from mvvm_aot.lower.joins import MANY
 from mvvm_aot.plan import CROWDED, FunctionPlan, PointPlan, plan_points
-from mvvm_aot.through import HOT
+from mvvm_aot.through import FEW, HOT
 from mvvm_aot.unroll import COPIES
 from mvvm_aot.wasmparser.binary import decode_module
 from mvvm_aot.wasmparser.validate import validate_module
@@ -30,6 +30,10 @@ def load(body: str, head: str = HEAD) -> ValidatedModule:
     return validate_module(decode_module(bytes(wasmtime.wat2wasm(text))))
 
 
+# Points that keep no local waiting.
+CALLS = "(call $h)" * FEW
+
+
 def planned(body: str) -> FunctionPlan:
     return plan_points(load(body)).functions[1]
 
@@ -45,18 +49,25 @@ def planned(body: str) -> FunctionPlan:
         (SET + FOLLOW * 2 + FOLLOW.replace("(loop $again", "(loop $again " + USE) + USE, [1]),
         (f"(loop $again {SET} (br_if $again (local.get 1)))" + FOLLOW * HOT + USE, []),
         (f"(loop $again {SET} (br_if $again (local.get 1)))" + FOLLOW * (HOT + 1) + USE, [1]),
-        (f"(loop $again {SET} (call $h) {FOLLOW * 2} {USE} (br 0))", [1]),
+        (f"(loop $again {SET} (call $h) {FOLLOW * 2} {USE} (br_if 0 (local.get 1)))", [1]),
     ],
 )
 def test_what_fewer_places_set_than_polls_wait_with_is_written_through(
     body: str, through: list[int]
 ) -> None:
-    assert bits_of(planned(body).through) == through
-    assert not plan_points(load(body), migration=False).functions[1].through
+    assert bits_of(planned(body + CALLS).through) == through
+    assert not plan_points(load(body + CALLS), migration=False).functions[1].through
+
+
+def test_a_function_of_few_points_writes_nothing_through() -> None:
+    body = SET + FOLLOW * 5 + USE
+    calls = FEW - 5
+    assert planned(body + "(call $h)" * (calls + 1)).through == 1 << 1
+    assert planned(body + "(call $h)" * calls).through == 0
 
 
 def test_a_local_that_is_written_through_is_stored_where_it_is_set_and_nowhere_else() -> None:
-    body = SET + FOLLOW * 5 + USE + SET + USE
+    body = SET + FOLLOW * 5 + USE + SET + USE + CALLS
     vm = load(body)
     plan = plan_points(vm)
     assert plan.functions[1].local_slots[1] == 1
