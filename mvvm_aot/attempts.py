@@ -63,4 +63,4 @@ def attempt_plan(plan: FunctionPlan) -> FunctionPlan:
         for index, loop in plan.flow.loops.items()
     }
     flow = FunctionFlow(plan.flow.entry, plan.flow.after_call, plan.flow.after_end, loops)
-    return replace(plan, points={}, flow=flow, num_homes=0, tries=tries, counted={})
+    return replace(plan, points={}, flow=flow, num_homes=0, tries=tries, counted={}, through=0)

@@ -168,7 +168,7 @@ def plan_points(
         limits.check_plan(vf, scan, flow, points.values())
         function = _with_homes(vf, points, flow, scan, bounded[vf.func_index], polled_loops)
         if vf.func_index in tried:
-            function = replace(function, tried=True, copies={}, through=0)
+            function = replace(function, tried=True, copies={})
         functions[vf.func_index] = function
         limits.check_homes(vf, function.num_homes)
     return PointPlan(migration, functions, suspendable)

@@ -13,7 +13,7 @@ from typing import Final
 from .liveness import BLOCK, END, IF, LOOP, SEGMENT, Scan, bits_of
 
 FEW: Final = 32  # points of a function that is small anyway: there the stores would cost time only
-HOT: Final = 4  # what a place in a loop without calls counts for, more than one outside of it
+HOT: Final = 4  # places outside that one in a loop without calls counts for
 
 
 def written_through(scan: Scan, entry: int, polled: Container[int]) -> int:

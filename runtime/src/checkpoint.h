@@ -23,14 +23,14 @@ void mvvm_answer_request(const struct mvvm_request *request, const char *error);
 
 /* -- leave.c ---------------------------------------------------------------------------------- */
 
-/* What an application does; its outermost frame tells a resume whether `_start` is still to be called.
- */
+/* What an application does: a resume tells by the outermost frame whether to call `_start`. */
 enum mvvm_phase {
     MVVM_PHASE_EMBEDDED, /* no application: a test's harness calls */
     MVVM_PHASE_START_FUNC,
     MVVM_PHASE_START, /* in `_start` */
 };
 extern enum mvvm_phase mvvm_phase;
+
 /* Writes a snapshot of where `mvvm_last_frame` stands. NULL or a message. */
 const char *mvvm_checkpoint_write(const char *path, const char *reason, bool skip_innermost);
 /* Goes on from mvvm_last_frame, whose innermost host call, if any, is issued again. On the host

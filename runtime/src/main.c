@@ -66,7 +66,7 @@ _Noreturn static void run(const struct mvvm_module *module, int argc, char **arg
     run_start(instance, start);
 }
 
-/* Whether a snapshot's outermost frame can be `_start`'s, the start function's, or one that either
+/* Whether a snapshot's outermost frame can be `_start`'s, the start function's, or one that `_start`
  * has left its place to. */
 static bool is_outermost(const struct mvvm_instance *instance, uint32_t func_index, uint32_t start)
 {
